@@ -1,0 +1,1 @@
+"""The truth of Borderline: SQL tables, migrations and every transaction there is."""

@@ -1,0 +1,1 @@
+"""The labeling pages: a Streamlit app whose hot loop is one custom component."""
