@@ -1,0 +1,102 @@
+"""Where Borderline keeps its things and how its parts find each other: settings from the environment."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK = "127.0.0.1"
+
+
+class Settings(BaseSettings):
+    """Everything that the environment may change, each as ``BORDERLINE_<NAME>``.
+
+    Attributes:
+        home: Folder of the store, the images, the models and Prefect's own database.
+        database_url: SQLAlchemy URL of the label store; None is SQLite in ``home``.
+        host: Address that the labeling page listens on; beyond loopback only with accounts.
+        port: Port of the labeling page.
+        prefect_port: Port of the embedded Prefect server.
+        prefect_api_url: A Prefect server that is already there; None starts an embedded one.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        workers: Threads that decode images; 0 is one a core.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="BORDERLINE_", extra="ignore")
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".borderline")
+    database_url: str | None = None
+    host: str = LOOPBACK
+    port: int = Field(default=8501, ge=1, le=65535)
+    prefect_port: int = Field(default=4200, ge=1, le=65535)
+    prefect_api_url: str | None = None
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    workers: int = Field(default=0, ge=0)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @cached_property
+    def threads(self) -> int:
+        """Number of threads that decode images."""
+        return self.workers or os.cpu_count() or 1
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of locks and of the file that tells who is up."""
+        return self.home / "run"
+
+    @property
+    def log_folder(self) -> Path:
+        """Folder of the logs of the server, the runner and the page."""
+        return self.home / "logs"
+
+    def project_folder(self, project_id: int, kind: str) -> Path:
+        """Return (and make) a project's folder for ``shards``, ``models``, ``copies``, ``originals`` or ``exports``."""
+        folder = self.home / "projects" / str(project_id) / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make a child process see the same settings."""
+        variables = {
+            "BORDERLINE_HOME": str(self.home),
+            "BORDERLINE_HOST": self.host,
+            "BORDERLINE_PORT": str(self.port),
+            "BORDERLINE_PREFECT_PORT": str(self.prefect_port),
+            "BORDERLINE_DEVICE": self.device,
+            "BORDERLINE_WORKERS": str(self.workers),
+        }
+        if self.database_url:
+            variables["BORDERLINE_DATABASE_URL"] = self.database_url
+        return variables
+
+    def prefect_environment(self) -> dict[str, str]:
+        """Return the variables that keep Prefect in its own folder, quiet, local and without telemetry.
+
+        The batch sizes and the lease storage are measured choices: with the defaults the recorder
+        writes one row a transaction, and a restart of the server forgets who holds a concurrency slot.
+        """
+        url = self.prefect_api_url or f"http://{LOOPBACK}:{self.prefect_port}/api"
+        return {
+            "PREFECT_HOME": str(self.home / "prefect"),
+            "PREFECT_API_URL": url,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+            "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            "PREFECT_CLI_PROMPT": "false",
+            "PREFECT_LOGGING_LEVEL": "WARNING",
+            "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        }
