@@ -1,0 +1,35 @@
+"""One small exception tree, so that callers can tell a user's mistake from a busy store."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Anything the store refuses or cannot do; the message says what to do."""
+
+
+class NotFound(StoreError):
+    """A project, sample, query or answer that is not there, or not in this project."""
+
+
+class Conflict(StoreError):
+    """The request contradicts what is stored, such as another answer under the same id."""
+
+
+class PermissionDenied(StoreError):
+    """The acting user's role in this project is too low, or the user is disabled."""
+
+
+class InvalidInput(StoreError, ValueError):
+    """A value outside of its allowed range or form."""
+
+
+class SchemaError(StoreError):
+    """The database's tables are not those this version of Borderline needs."""
+
+
+class SchemaTooNew(SchemaError):
+    """The database was written by a newer version of Borderline."""
+
+
+class StoreBusy(StoreError):
+    """The database stayed locked or unreachable through every retry."""

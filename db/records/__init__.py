@@ -1,0 +1,49 @@
+"""What the store hands out and takes in: plain frozen records, no sessions, no lazy loading."""
+
+from __future__ import annotations
+
+from db.records.answers import Answer, ClaimedQuery, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
+from db.records.machinery import Command, Job, OutboxMessage
+from db.records.models import ModelVersion, NewModelVersion, TrainingCopy
+from db.records.people import Actor, Role, User
+from db.records.progress import Progress
+from db.records.projects import ClassRecord, Project, ProjectSpec
+from db.records.rounds import DueRound, Finished, Holdout, NewQuery, NewQueue, Round, RoundSummary
+from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
+
+__all__ = [
+    "Actor",
+    "Answer",
+    "ClaimedQuery",
+    "ClassRecord",
+    "Command",
+    "Counts",
+    "Display",
+    "DueRound",
+    "Finished",
+    "Holdout",
+    "Job",
+    "LabelRow",
+    "ModelVersion",
+    "NewFile",
+    "NewModelVersion",
+    "NewQuery",
+    "NewQueue",
+    "NewSample",
+    "NewShard",
+    "Outcome",
+    "OutboxMessage",
+    "PoolIndex",
+    "Progress",
+    "Project",
+    "ProjectSpec",
+    "Receipt",
+    "RecentAnswer",
+    "Registered",
+    "Role",
+    "Round",
+    "RoundSummary",
+    "TrainingCopy",
+    "User",
+    "Waiting",
+]

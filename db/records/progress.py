@@ -1,0 +1,25 @@
+"""Everything the Progress page and `borderline status` show, read in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from db.records.machinery import Job
+from db.records.models import ModelVersion
+from db.records.projects import Project
+from db.records.rounds import RoundSummary
+from db.records.samples import Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A project at a glance. `waiting` counts open queries nobody holds; `has_test` says which accuracy to show."""
+
+    project: Project
+    counts: Counts
+    waiting: int
+    has_test: bool
+    rounds: tuple[RoundSummary, ...]
+    model: ModelVersion | None
+    job: Job | None
+    last_error: str

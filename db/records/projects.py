@@ -1,0 +1,65 @@
+"""A labeling job: what it was created with, and what it is now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectSpec:
+    """What a new project needs; `reserve_size` None means twice the batch."""
+
+    name: str
+    classes: tuple[str, ...]
+    image_size: int = 28
+    channels: int = 1
+    model: str = "convnet"
+    recipe: str = "supervised"
+    strategy: str = "dfal"
+    batch_size: int = 10
+    reserve_size: int | None = None
+    overlap: int = 1
+    holdout_size: int = 100
+    holdout_share: float = 0.2
+    guidelines: str = ""
+    seed: int = 0
+    show_predictions: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassRecord:
+    """One class: its place in the model's output, and the key that picks it."""
+
+    id: int
+    name: str
+    position: int
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A project as stored. `state` is 'active', 'paused' or 'finished'; `reserve_size` is resolved."""
+
+    id: int
+    name: str
+    state: str
+    classes: tuple[ClassRecord, ...]
+    image_size: int
+    channels: int
+    model: str
+    recipe: str
+    strategy: str
+    batch_size: int
+    reserve_size: int
+    overlap: int
+    holdout_size: int
+    holdout_share: float
+    guidelines: str
+    seed: int
+    show_predictions: bool
+    created_at: int
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes by position."""
+        return tuple(entry.name for entry in self.classes)
