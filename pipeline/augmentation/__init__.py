@@ -1,0 +1,1 @@
+"""More training images from few labels: adversarial copies of what was asked."""
