@@ -19,7 +19,7 @@ def rebuild(database: Database) -> dict[int, int]:
 
 
 def counts(database: Database, actor: Actor, project_id: int) -> dict[str, int]:
-    """class name -> labels, all classes listed."""
+    """Class name -> labels, all classes listed."""
     raise NotImplementedError
 
 

@@ -58,7 +58,7 @@ def split_truth(database: Database, project_id: int, split: str) -> tuple[Ids, I
 
 
 def known_classes(database: Database, project_id: int, ids: Ids) -> dict[int, int]:
-    """sample id -> class position, for those whose class is known (hidden or not)."""
+    """Sample id -> class position, for those whose class is known (hidden or not)."""
     raise NotImplementedError
 
 

@@ -1,0 +1,40 @@
+"""The tables of design.md's words. Constraints come first: what must never happen is forbidden by the database.
+
+No foreign key cascades a delete anywhere: removing a row that labels or events refer to is refused.
+"""
+
+from __future__ import annotations
+
+from db.tables.answers import AnnotationEventRow, AnnotationRow, ClaimRow, LabelTableRow
+from db.tables.base import Base
+from db.tables.machinery import CommandRow, JobRow, OutboxRow
+from db.tables.models import AdversarialCopyRow, ModelVersionRow, PredictionRow, RoundModelRow, SyntheticSampleRow
+from db.tables.people import MembershipRow, UserRow
+from db.tables.projects import ClassRow, ProjectRow
+from db.tables.rounds import QueryRow, RoundRow
+from db.tables.samples import FileRow, SampleRow, ShardRow
+
+__all__ = [
+    "AdversarialCopyRow",
+    "AnnotationEventRow",
+    "AnnotationRow",
+    "Base",
+    "ClaimRow",
+    "ClassRow",
+    "CommandRow",
+    "FileRow",
+    "JobRow",
+    "LabelTableRow",
+    "MembershipRow",
+    "ModelVersionRow",
+    "OutboxRow",
+    "PredictionRow",
+    "ProjectRow",
+    "QueryRow",
+    "RoundModelRow",
+    "RoundRow",
+    "SampleRow",
+    "ShardRow",
+    "SyntheticSampleRow",
+    "UserRow",
+]

@@ -1,0 +1,79 @@
+"""Jobs under way, wishes from the page, and the outbox."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.tables.base import Base, Id, Json, Ref, Str, Time, one_of, unique_where
+
+
+class JobRow(Base):
+    """Long work. `scope` names its project, or 'all'; one job of a kind runs in a scope at a time."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        unique_where("uq_jobs_running", "scope", "kind", where="state = 'running'"),
+        Index("ix_jobs_scope", "scope", "kind", "id"),
+        one_of("state", "running", "done", "failed", "canceled"),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[Ref | None] = mapped_column(ForeignKey("projects.id"))
+    scope: Mapped[Str]
+    kind: Mapped[Str]
+    owner: Mapped[Str]
+    state: Mapped[Str]
+    attempt: Mapped[int]
+    done: Mapped[Time]
+    total: Mapped[Time]
+    message: Mapped[Str]
+    error: Mapped[Str]
+    started_by: Mapped[Ref] = mapped_column(ForeignKey("users.id"))
+    started_at: Mapped[Time]
+    heartbeat_at: Mapped[Time]
+    ended_at: Mapped[Time | None]
+    cancel_requested_at: Mapped[Time | None]
+
+
+class CommandRow(Base):
+    """Something the page wants done, carried out by the reconcile flow. A key makes a repeat harmless."""
+
+    __tablename__ = "commands"
+    __table_args__ = (
+        UniqueConstraint("key"),
+        one_of("state", "pending", "done", "failed"),
+        Index(
+            "ix_commands_pending",
+            "id",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[Ref | None] = mapped_column(ForeignKey("projects.id"))
+    kind: Mapped[Str]
+    payload: Mapped[Json]
+    key: Mapped[Str]
+    state: Mapped[Str]
+    message: Mapped[Str]
+    created_by: Mapped[Ref] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[Time]
+    finished_at: Mapped[Time | None]
+
+
+class OutboxRow(Base):
+    """A message written in the transaction it tells of, and sent on at least once afterwards."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("ix_outbox_unsent", "id", sqlite_where=text("sent_at IS NULL"), postgresql_where=text("sent_at IS NULL")),
+    )
+
+    id: Mapped[Id]
+    topic: Mapped[Str]
+    project_id: Mapped[Ref | None] = mapped_column(ForeignKey("projects.id"))
+    payload: Mapped[Json]
+    created_at: Mapped[Time]
+    sent_at: Mapped[Time | None]

@@ -1,0 +1,93 @@
+"""Model versions, their predictions on the holdout, adversarial copies and synthetic samples."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.tables.base import Base, Id, Json, Ref, Str, Time, one_of, unique_where
+
+
+class ModelVersionRow(Base):
+    """A trained classifier. One of a project is the current one."""
+
+    __tablename__ = "model_versions"
+    __table_args__ = (
+        UniqueConstraint("project_id", "number"),
+        unique_where("uq_model_versions_current", "project_id", where="is_current"),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[Ref] = mapped_column(ForeignKey("projects.id"))
+    number: Mapped[int]
+    round_id: Mapped[Ref | None] = mapped_column(ForeignKey("rounds.id"), index=True)
+    file_id: Mapped[Ref] = mapped_column(ForeignKey("files.id"))
+    architecture: Mapped[Str]
+    recipe: Mapped[Str]
+    strategy: Mapped[Str]
+    seed: Mapped[Time]
+    labels_used: Mapped[int]
+    copies_used: Mapped[int]
+    metrics: Mapped[Json]
+    is_current: Mapped[bool]
+    created_at: Mapped[Time]
+
+
+class RoundModelRow(Base):
+    """The model version a round ranked with (trained in it, or taken over)."""
+
+    __tablename__ = "round_models"
+
+    round_id: Mapped[Ref] = mapped_column(ForeignKey("rounds.id"), primary_key=True)
+    model_version_id: Mapped[Ref] = mapped_column(ForeignKey("model_versions.id"))
+
+
+class PredictionRow(Base):
+    """What a model version said about a sample that it never learned from."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (CheckConstraint("probability >= 0 AND probability <= 1", name="probability"),)
+
+    model_version_id: Mapped[Ref] = mapped_column(ForeignKey("model_versions.id"), primary_key=True)
+    sample_id: Mapped[Ref] = mapped_column(ForeignKey("samples.id"), primary_key=True)
+    position: Mapped[int]
+    probability: Mapped[float]
+
+
+class AdversarialCopyRow(Base):
+    """A query's image pushed just over the border: a row of a float32 array. Its label is its original's."""
+
+    __tablename__ = "adversarial_copies"
+    __table_args__ = (UniqueConstraint("round_id", "sample_id"), UniqueConstraint("file_id", "file_row"))
+
+    id: Mapped[Id]
+    round_id: Mapped[Ref] = mapped_column(ForeignKey("rounds.id"))
+    sample_id: Mapped[Ref] = mapped_column(ForeignKey("samples.id"))
+    file_id: Mapped[Ref] = mapped_column(ForeignKey("files.id"))
+    row: Mapped[int] = mapped_column("file_row")
+    distance: Mapped[float | None]
+    created_at: Mapped[Time]
+
+
+class SyntheticSampleRow(Base):
+    """An image made by the generator; never shown as real, never in a test set."""
+
+    __tablename__ = "synthetic_samples"
+    __table_args__ = (
+        UniqueConstraint("file_id", "file_row"),
+        ForeignKeyConstraint(
+            ["project_id", "class_id"], ["classes.project_id", "classes.id"], name="fk_synthetic_samples_class"
+        ),
+        one_of("state", "candidate", "accepted", "rejected"),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[Ref] = mapped_column(ForeignKey("projects.id"))
+    class_id: Mapped[Ref]
+    file_id: Mapped[Ref] = mapped_column(ForeignKey("files.id"))
+    row: Mapped[int] = mapped_column("file_row")
+    generator_file_id: Mapped[Ref | None] = mapped_column(ForeignKey("files.id"))
+    seed: Mapped[Time]
+    quality: Mapped[Json]
+    state: Mapped[Str]
+    created_at: Mapped[Time]
