@@ -1,0 +1,29 @@
+"""The page's own HTTP routes: images and the answers' way to SQL, on the same app as the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.routing import BaseRoute, Route
+
+from labeler_ui.api import images, labeling
+from labeler_ui.api.guards import Service
+
+__all__ = ["Service", "routes"]
+
+
+def routes(service: Service) -> Sequence[BaseRoute]:
+    """Return the routes of the JSON API and the images, bound to one service.
+
+    Args:
+        service: The store and the token secret that every route uses.
+    """
+    project = "/api/projects/{project_id:int}"
+    return [
+        Route("/api/health", labeling.health, methods=["GET"]),
+        Route("/api/token", service.guarded(labeling.refresh_token), methods=["POST"]),
+        Route(f"{project}/claims", service.guarded(labeling.claims), methods=["POST"]),
+        Route(f"{project}/answers", service.guarded(labeling.answers), methods=["POST"]),
+        Route(f"{project}/undo", service.guarded(labeling.undo), methods=["POST"]),
+        Route(f"{project}/images/{{sample_id:int}}", service.guarded(images.image), methods=["GET"]),
+    ]

@@ -1,0 +1,112 @@
+// The keyboard: which key means what, and when a key is not ours.
+
+const COMMANDS = {
+  " ": "skip",
+  x: "unsure",
+  f: "flag",
+  u: "undo",
+  backspace: "undo",
+  g: "guidelines",
+  "?": "help",
+};
+const STREAMLIT_KEYS = new Set(["r", "c"]); // rerun and clear cache: never by accident on this page
+const NO_TEXT = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
+
+class Keyboard {
+  // listeners: press(action, event), escape(), enabled(), covered()
+  constructor(listeners) {
+    this.listeners = listeners;
+    this.classKeys = new Map();
+    this.swallowed = new Set();
+    this.tabbing = false; // the focus was moved by Tab: Space and Enter belong to the focused control
+    this.handlers = {
+      keydown: (event) => this.down(event),
+      keyup: (event) => this.up(event),
+      pointerdown: () => {
+        this.tabbing = false;
+      },
+      blur: () => this.swallowed.clear(),
+    };
+    for (const [name, handler] of Object.entries(this.handlers)) window.addEventListener(name, handler, true);
+  }
+
+  stop() {
+    for (const [name, handler] of Object.entries(this.handlers)) window.removeEventListener(name, handler, true);
+  }
+
+  setClasses(classes) {
+    this.classKeys = new Map(classes.filter(({ key }) => key).map((entry) => [entry.key, entry]));
+  }
+
+  down(event) {
+    if (event.key === "Tab") this.tabbing = true;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const target = event.composedPath()[0];
+    if (this.isTyping(target)) return;
+    if (event.key === "Escape") return this.escaped();
+    const key = keyOf(event);
+    if (this.belongsToControl(target, event)) return;
+    const action = this.actionOf(key);
+    const blocked = dialogOpen(this.listeners.root()) && action?.name !== "help";
+    if (blocked) return;
+    if (!action || !(this.listeners.enabled() || action.name === "help")) {
+      if (STREAMLIT_KEYS.has(key)) swallow(event);
+      return;
+    }
+    swallow(event);
+    this.swallowed.add(event.code);
+    if (!event.repeat) this.listeners.press(action, event);
+  }
+
+  up(event) {
+    if (this.swallowed.delete(event.code)) swallow(event);
+  }
+
+  escaped() {
+    this.tabbing = false;
+    this.listeners.escape();
+  }
+
+  actionOf(key) {
+    const entry = this.classKeys.get(key);
+    if (entry) return { name: "class", entry };
+    return COMMANDS[key] ? { name: COMMANDS[key] } : null;
+  }
+
+  // Only real text fields keep the keys; a closed select box that was used by mouse does not.
+  isTyping(element) {
+    if (!(element instanceof Element)) return false;
+    if (element.isContentEditable || element.matches("textarea, select")) return true;
+    if (!element.matches("input")) return false;
+    const combobox = element.getAttribute("role") === "combobox";
+    if (combobox) return element.getAttribute("aria-expanded") === "true" || this.tabbing;
+    return !NO_TEXT.has(element.type);
+  }
+
+  belongsToControl(element, event) {
+    if (!this.tabbing || ![" ", "Enter"].includes(event.key) || !(element instanceof Element)) return false;
+    return element.matches("a, button, input, summary, [role=button], [role=radio], [role=tab], [tabindex='0']");
+  }
+}
+
+// Digits by their place, so the top row works on AZERTY; letters by what is printed, by place on other scripts.
+function keyOf(event) {
+  const digit = /^(?:Digit|Numpad)([0-9])$/.exec(event.code);
+  if (digit && !(event.code.startsWith("Digit") && event.shiftKey && event.key === "?")) return digit[1];
+  const key = event.key.toLowerCase();
+  if (key.length === 1 && /^[a-z? ]$/.test(key)) return key;
+  const letter = /^Key([A-Z])$/.exec(event.code);
+  if (letter && key.length === 1) return letter[1].toLowerCase();
+  return event.code === "Space" ? " " : key;
+}
+
+function swallow(event) {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}
+
+function dialogOpen(root) {
+  const open = (element) => element.getClientRects().length > 0;
+  const inside = (place) => [...place.querySelectorAll("[role=dialog], [aria-modal=true], dialog[open]")].some(open);
+  return inside(document) || inside(root);
+}

@@ -1,0 +1,1 @@
+"""The pages: what people see. They read the store and write answers; long work is for the flows."""

@@ -1,0 +1,46 @@
+"""Where the page finds its store and who sits in front of it: read from the environment, once."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CLIENT_VERSION = "page-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Places and names that the process was started with.
+
+    Attributes:
+        home: BORDERLINE_HOME, absolute; the default is `~/.borderline`.
+        database_url: BORDERLINE_DATABASE_URL, or None for the embedded SQLite file below `home`.
+        default_name: The name offered first in the sidebar.
+    """
+
+    home: Path
+    database_url: str | None
+    default_name: str
+
+
+def load() -> Settings:
+    """Read the settings from the environment."""
+    home = Path(os.environ.get("BORDERLINE_HOME") or Path.home() / ".borderline").expanduser().resolve()
+    return Settings(
+        home=home,
+        database_url=os.environ.get("BORDERLINE_DATABASE_URL") or None,
+        default_name=_default_name(),
+    )
+
+
+def _default_name() -> str:
+    """Return BORDERLINE_USER, else the operating system's user name, else 'annotator'."""
+    named = os.environ.get("BORDERLINE_USER", "").strip()
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no entry in the password database, e.g. in a container
+        return "annotator"
