@@ -1,38 +1,198 @@
-"""Who may do what. (Signatures; the bodies follow.)"""
+"""Who may do what. Every public function that acts for a person asks here, inside of its own transaction."""
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db import inputs
+from db.clock import now
 from db.engine import Database
+from db.errors import InvalidInput, NotFound, PermissionDenied
 from db.records import Actor, Role, User
+from db.tables import MembershipRow, ProjectRow, UserRow
 
-__all__ = ["Actor", "Role"]
+__all__ = [
+    "Actor",
+    "Role",
+    "User",
+    "add_member",
+    "add_user",
+    "authorize",
+    "local_user",
+    "set_active",
+    "system_actor",
+    "users",
+]
+
+_SYSTEM = "borderline"
 
 
 def authorize(session: Session, actor: Actor, project_id: int | None, need: Role) -> Role:
-    raise NotImplementedError
+    """Return the actor's role, or refuse. The stored role counts, never the one the actor brings along.
+
+    Args:
+        session: of the transaction that will do the work.
+        actor: the acting user.
+        project_id: None for what belongs to no project.
+        need: the lowest role that will do.
+
+    Raises:
+        NotFound: if the project does not exist or was deleted.
+        PermissionDenied: if the user is unknown or disabled, or the role is too low.
+    """
+    user = session.get(UserRow, actor.user_id)
+    if user is None or user.disabled_at is not None:
+        raise PermissionDenied(f"expected an active user, got {actor.name!r}; ask an administrator for access")
+    role = max((found for found in (_role(user.role), _membership(session, user, project_id)) if found), default=None)
+    if role is None or role < need:
+        shown = role.name if role else "none"
+        raise PermissionDenied(
+            f"expected the role {need.name}, got {shown} for {actor.name!r}; ask an administrator for it"
+        )
+    if project_id is not None:
+        _require_live(session, project_id)
+    return role
+
+
+def _membership(session: Session, user: UserRow, project_id: int | None) -> Role | None:
+    if project_id is None:
+        return None
+    member = session.get(MembershipRow, (project_id, user.id))
+    if member is None:
+        return None
+    if member.state != "active":
+        raise PermissionDenied(f"expected an active member, got one that is {member.state}; ask an administrator")
+    return _role(member.role)
+
+
+def _require_live(session: Session, project_id: int) -> None:
+    deleted = session.execute(select(ProjectRow.deleted_at).where(ProjectRow.id == project_id)).one_or_none()
+    if deleted is None or deleted[0] is not None:
+        raise NotFound(f"expected a project, got the id {project_id} of none; see the list of projects")
 
 
 def system_actor(database: Database) -> Actor:
-    raise NotImplementedError
+    """Return the actor that flows act as; only code on the server side may ask for it."""
+    return _ensure(database, _SYSTEM, "system")
 
 
 def local_user(database: Database, name: str) -> Actor:
-    raise NotImplementedError
+    """Return the person of that name as an administrator, created at first use.
+
+    This is local mode, where everybody at the machine is trusted; a page with accounts must not call it.
+
+    Raises:
+        InvalidInput: if the name is not one, or is the system's own.
+        PermissionDenied: if the user was disabled.
+    """
+    name = inputs.name(name, "a user's name")
+    if name == _SYSTEM:
+        raise InvalidInput(f"expected a person's name, got {name!r}, the system's own; choose another")
+    return _ensure(database, name, "person")
+
+
+def _ensure(database: Database, name: str, kind: str) -> Actor:
+    def find(session: Session) -> UserRow | None:
+        return session.scalars(select(UserRow).where(UserRow.name == name)).one_or_none()
+
+    def create(session: Session) -> UserRow:
+        row = find(session)
+        if row is None:
+            row = UserRow(name=name, kind=kind, role=Role.administrator.name, created_at=now(session))
+            session.add(row)
+            session.flush()
+        return row
+
+    row = database.read(find) or database.write(create, idempotent=True)
+    if row.disabled_at is not None:
+        raise PermissionDenied(f"expected an active user, got {name!r}; ask an administrator for access")
+    return Actor(user_id=row.id, name=row.name, role=_role(row.role))
 
 
 def users(database: Database, actor: Actor) -> list[User]:
-    raise NotImplementedError
+    """Return every user, by name.
+
+    Raises:
+        PermissionDenied: below administrator.
+    """
+
+    def work(session: Session) -> list[User]:
+        authorize(session, actor, None, Role.administrator)
+        return [_user(row) for row in session.scalars(select(UserRow).order_by(UserRow.name))]
+
+    return database.read(work)
 
 
 def add_user(database: Database, actor: Actor, name: str, role: Role | None = None) -> User:
-    raise NotImplementedError
+    """Add a person; `role` holds in all projects, None leaves it to memberships.
+
+    Raises:
+        PermissionDenied: below administrator.
+        Conflict: if the name is taken.
+    """
+    name = inputs.name(name, "a user's name")
+
+    def work(session: Session) -> User:
+        authorize(session, actor, None, Role.administrator)
+        row = UserRow(name=name, kind="person", role=role.name if role else None, created_at=now(session))
+        session.add(row)
+        session.flush()
+        return _user(row)
+
+    return database.write(work)
 
 
 def set_active(database: Database, actor: Actor, user_id: int, active: bool) -> User:
-    raise NotImplementedError
+    """Disable or enable a user; what they answered stays.
+
+    Raises:
+        PermissionDenied: below administrator.
+        NotFound: if there is no such user.
+    """
+
+    def work(session: Session) -> User:
+        authorize(session, actor, None, Role.administrator)
+        row = session.get(UserRow, user_id)
+        if row is None:
+            raise NotFound(f"expected a user, got the id {user_id} of none; see the list of users")
+        row.disabled_at = None if active else (row.disabled_at or now(session))
+        return _user(row)
+
+    return database.write(work, idempotent=True)
 
 
 def add_member(database: Database, actor: Actor, project_id: int, user_id: int, role: Role) -> None:
-    raise NotImplementedError
+    """Give a user a role in one project, or change it.
+
+    Raises:
+        PermissionDenied: below administrator in that project.
+        NotFound: if there is no such user or project.
+    """
+
+    def work(session: Session) -> None:
+        authorize(session, actor, project_id, Role.administrator)
+        if session.get(UserRow, user_id) is None:
+            raise NotFound(f"expected a user, got the id {user_id} of none; see the list of users")
+        row = session.get(MembershipRow, (project_id, user_id))
+        if row is None:
+            row = MembershipRow(project_id=project_id, user_id=user_id, state="active", created_at=now(session))
+            session.add(row)
+        row.role, row.state = role.name, "active"
+
+    database.write(work, idempotent=True)
+
+
+def _role(name: str | None) -> Role | None:
+    return Role[name] if name else None
+
+
+def _user(row: UserRow) -> User:
+    return User(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        role=_role(row.role),
+        active=row.disabled_at is None,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,221 @@
+"""Read the pool as NumPy arrays: a million rows without a million objects. For flows; the page never calls this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy.orm import Session, aliased
+
+from db.engine import Database
+from db.errors import InvalidInput, NotFound
+from db.records import Counts, PoolIndex
+from db.sql import chunks
+from db.tables import (
+    AnnotationRow,
+    ClaimRow,
+    ClassRow,
+    FileRow,
+    LabelTableRow,
+    ProjectRow,
+    QueryRow,
+    SampleRow,
+    ShardRow,
+)
+
+Ids = NDArray[np.int64]
+_SPLITS = ("pool", "holdout", "validation", "test")
+_ROWS_AT_ONCE = 50_000
+
+
+def has_label() -> ColumnElement[bool]:
+    """Whether the sample of the enclosing statement has a label."""
+    return select(LabelTableRow.id).where(LabelTableRow.sample_id == SampleRow.id).exists()
+
+
+def is_set_aside() -> ColumnElement[bool]:
+    """Whether people saw the sample and left it without a label (passed, or a tie): it waits for a review."""
+    standing = select(AnnotationRow.id).where(
+        AnnotationRow.sample_id == SampleRow.id, AnnotationRow.withdrawn_at.is_(None)
+    )
+    asked = select(QueryRow.id).where(QueryRow.sample_id == SampleRow.id, QueryRow.state == "open")
+    return and_(standing.exists(), ~asked.exists(), ~has_label())
+
+
+def askable(project_id: int, split: str = "pool") -> list[ColumnElement[bool]]:
+    """Conditions for samples of a split that may be asked: there, without a label, not set aside."""
+    return [
+        SampleRow.project_id == project_id,
+        SampleRow.split == split,
+        SampleRow.deleted_at.is_(None),
+        ~has_label(),
+        ~is_set_aside(),
+    ]
+
+
+def pool_index(
+    database: Database,
+    project_id: int,
+    *,
+    splits: Sequence[str] = ("pool",),
+    labeled: bool | None = None,
+    set_aside: bool = False,
+) -> PoolIndex:
+    """Return where the pixels of samples are, by sample id.
+
+    Args:
+        database: the store.
+        project_id: the project.
+        splits: of 'pool', 'holdout', 'validation', 'test'.
+        labeled: True for samples with a label, False for those without, None for all.
+        set_aside: with `labeled=False`, whether to include samples that people passed on; they are not asked again.
+
+    Raises:
+        NotFound: if there is no such project.
+        InvalidInput: for an unknown split.
+    """
+    if unknown := sorted(set(splits) - set(_SPLITS)):
+        raise InvalidInput(f"expected splits of {', '.join(_SPLITS)}, got {unknown}; name some of them")
+    conditions: list[ColumnElement[bool]] = [SampleRow.split.in_(splits)]
+    if labeled is not None:
+        conditions.append(has_label() if labeled else ~has_label())
+    if labeled is False and not set_aside:
+        conditions.append(~is_set_aside())
+
+    def work(session: Session) -> PoolIndex:
+        _require(session, project_id)
+        statement = select(SampleRow.id, SampleRow.shard_id, SampleRow.row).where(*_live(project_id), *conditions)
+        table = _table(session, statement.order_by(SampleRow.id), 3)
+        return _index(session, project_id, table)
+
+    return database.read(work)
+
+
+def labeled(database: Database, project_id: int) -> tuple[Ids, Ids]:
+    """Return (sample ids, class positions), both int64 (N,), of the pool's labels: what models learn from."""
+    return _labels_of(database, project_id, "pool")
+
+
+def labeled_holdout(database: Database, project_id: int) -> tuple[Ids, Ids]:
+    """Return (sample ids, class positions) of the holdout's labels; never trained on."""
+    return _labels_of(database, project_id, "holdout")
+
+
+def split_truth(database: Database, project_id: int, split: str) -> tuple[Ids, Ids]:
+    """Return (sample ids, class positions) of a validation or test split's known classes.
+
+    Raises:
+        InvalidInput: for another split, whose classes are not known beforehand.
+    """
+    if split not in ("validation", "test"):
+        raise InvalidInput(f"expected 'validation' or 'test', got {split!r}; labels of the pool are in labeled()")
+    known = SampleRow.known_class_id == ClassRow.id
+    statement = (
+        select(SampleRow.id, ClassRow.position)
+        .join(ClassRow, known)
+        .where(*_live(project_id), SampleRow.split == split)
+    )
+    return _pairs(database, project_id, statement)
+
+
+def known_classes(database: Database, project_id: int, ids: Ids | Sequence[int]) -> dict[int, int]:
+    """Return sample id -> class position for samples whose class came with them, hidden or not. For `simulate`."""
+
+    def work(session: Session) -> dict[int, int]:
+        _require(session, project_id)
+        known = SampleRow.known_class_id == ClassRow.id
+        base = select(SampleRow.id, ClassRow.position).join(ClassRow, known).where(SampleRow.project_id == project_id)
+        parts = chunks([int(item) for item in ids])
+        return {item: place for part in parts for item, place in session.execute(base.where(SampleRow.id.in_(part)))}
+
+    return database.read(work)
+
+
+def counts(database: Database, project_id: int) -> Counts:
+    """Count a project's samples by split, its labels and its open queries."""
+    return database.read(lambda session: count(session, project_id))
+
+
+def count(session: Session, project_id: int) -> Counts:
+    """Count inside of a transaction."""
+    _require(session, project_id)
+    labels = func.count(LabelTableRow.id)
+    by_split = (
+        select(SampleRow.split, func.count(SampleRow.id), labels)
+        .outerjoin(LabelTableRow, LabelTableRow.sample_id == SampleRow.id)
+        .where(*_live(project_id))
+        .group_by(SampleRow.split)
+    )
+    found = {split: (number, made) for split, number, made in session.execute(by_split)}
+    sizes = {split: found.get(split, (0, 0))[0] for split in _SPLITS}
+    pool, holdout = (found.get(split, (0, 0))[1] for split in ("pool", "holdout"))
+    aside = select(func.count(SampleRow.id)).where(*_live(project_id), is_set_aside())
+    asked = select(func.count(QueryRow.id)).where(QueryRow.project_id == project_id, QueryRow.state == "open")
+    leased = select(ClaimRow.id).where(ClaimRow.query_id == QueryRow.id, ClaimRow.state == "leased")
+    return Counts(
+        **sizes,
+        labels=pool + holdout,
+        labeled_pool=pool,
+        labeled_holdout=holdout,
+        set_aside=session.scalars(aside).one(),
+        open=session.scalars(asked).one(),
+        claimed=session.scalars(asked.where(leased.exists())).one(),
+    )
+
+
+def _labels_of(database: Database, project_id: int, split: str) -> tuple[Ids, Ids]:
+    statement = (
+        select(SampleRow.id, ClassRow.position)
+        .join(LabelTableRow, LabelTableRow.sample_id == SampleRow.id)
+        .join(ClassRow, ClassRow.id == LabelTableRow.class_id)
+        .where(*_live(project_id), SampleRow.split == split)
+    )
+    return _pairs(database, project_id, statement)
+
+
+def _pairs(database: Database, project_id: int, statement: Select[tuple[int, int]]) -> tuple[Ids, Ids]:
+    def work(session: Session) -> Ids:
+        _require(session, project_id)
+        return _table(session, statement.order_by(SampleRow.id), 2)
+
+    table = database.read(work)
+    return table[:, 0].copy(), table[:, 1].copy()
+
+
+def _live(project_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return SampleRow.project_id == project_id, SampleRow.deleted_at.is_(None)
+
+
+def _require(session: Session, project_id: int) -> None:
+    live = select(ProjectRow.id).where(ProjectRow.id == project_id, ProjectRow.deleted_at.is_(None))
+    if session.scalars(live).one_or_none() is None:
+        raise NotFound(f"expected a project, got the id {project_id} of none; see the list of projects")
+
+
+def _table(session: Session, statement: Select[Any], columns: int) -> Ids:
+    result = session.connection().execute(statement, execution_options={"stream_results": True})
+    blocks = [
+        np.fromiter(chain.from_iterable(part), dtype=np.int64, count=columns * len(part)).reshape(-1, columns)
+        for part in result.partitions(_ROWS_AT_ONCE)
+    ]
+    return np.concatenate(blocks) if blocks else np.empty((0, columns), dtype=np.int64)  # (N, columns)
+
+
+def _index(session: Session, project_id: int, table: Ids) -> PoolIndex:
+    used, places = np.unique(table[:, 1], return_inverse=True)
+    pixels = aliased(FileRow)
+    statement = select(ShardRow.id, pixels.path, pixels.sha256).join(pixels, pixels.id == ShardRow.pixels_file_id)
+    found = {
+        item: (path, sha) for item, path, sha in session.execute(statement.where(ShardRow.project_id == project_id))
+    }
+    return PoolIndex(
+        ids=table[:, 0].copy(),
+        shard=places.astype(np.int32),
+        row=table[:, 2].astype(np.int32),
+        paths=[found[int(item)][0] for item in used],
+        shas=[found[int(item)][1] for item in used],
+    )
