@@ -20,7 +20,7 @@ class Settings(BaseSettings):
         database_url: SQLAlchemy URL of the label store; None is SQLite in ``home``.
         host: Address that the labeling page listens on; beyond loopback only with accounts.
         port: Port of the labeling page.
-        prefect_port: Port of the embedded Prefect server.
+        prefect_port: Port of the embedded Prefect server; 0 takes 4200, or any free one when that is taken.
         prefect_api_url: A Prefect server that is already there; None starts an embedded one.
         device: ``auto``, ``cpu`` or ``cuda``.
         workers: Threads that decode images; 0 is one a core.
@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     host: str = LOOPBACK
     port: int = Field(default=8501, ge=1, le=65535)
-    prefect_port: int = Field(default=4200, ge=1, le=65535)
+    prefect_port: int = Field(default=0, ge=0, le=65535)
     prefect_api_url: str | None = None
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     workers: int = Field(default=0, ge=0)

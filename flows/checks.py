@@ -1,0 +1,69 @@
+"""Checks of what a person typed, made before anything is written: names of models, strategies, classes, files."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from flows.errors import UsageError
+from pipeline import catalog
+
+COPIES = "+copies"
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Split a comma-separated list of class names.
+
+    Raises:
+        UsageError: A name is empty or comes twice, or there are fewer than two.
+    """
+    names = tuple(part.strip() for part in text.split(","))
+    if len(names) < 2 or "" in names:
+        raise UsageError(f"expected at least two class names, comma-separated, got {text!r}; do: --classes cat,dog")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"expected each class once, got {', '.join(twice)} more than once")
+    return names
+
+
+def check_model(name: str) -> None:
+    """Raise `UsageError` unless a model goes by that name (or import path)."""
+    _check(name, catalog.MODELS, "a model", "borderline models")
+
+
+def check_strategy(name: str) -> None:
+    """Raise `UsageError` unless a strategy goes by that name (or import path), with or without ``+copies``."""
+    _check(name.removesuffix(COPIES), catalog.STRATEGIES, "a strategy", "borderline strategies")
+
+
+def _check(name: str, known: Mapping[str, object], what: str, command: str) -> None:
+    if ":" in name:
+        _check_import(name, what)
+    elif name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise UsageError(f"expected {what} out of {', '.join(known)}, got {name!r}; {hint}do: {command} lists them")
+
+
+def _check_import(path: str, what: str) -> None:
+    module, _, attribute = path.partition(":")
+    try:
+        found = hasattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        raise UsageError(f"expected {what} as package.module:Name, got {path!r}: {error}") from error
+    if not found:
+        raise UsageError(f"expected {what} as package.module:Name, got {path!r}: {module} has no {attribute}")
+
+
+def read_guidelines(path: Path | None) -> str:
+    """Return the text of the guidelines file, empty without one."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"expected a file of guidelines, got {str(path)!r}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"expected guidelines as UTF-8 text, got {str(path)!r}, which is not") from error

@@ -1,0 +1,57 @@
+"""The command line: ``borderline ...``. Heavy parts are imported only by the command that uses them."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from flows.cli.console import EXIT_USAGE, explain, fail
+from flows.cli.data import register_data
+from flows.cli.models import register_models
+from flows.cli.projects import register_projects
+from flows.cli.rounds import register_rounds
+from flows.cli.services import register_services
+from flows.cli.simulation import register_simulation
+
+HELP = """Find the images whose labels teach a classifier most, have people label just those, retrain.
+
+Start here: [bold]borderline demo[/bold] shows the whole thing on handwritten digits.
+
+Your own images, in four lines:
+
+  borderline project create birds --classes robin,wren,owl --image-size 64 --channels 3
+
+  borderline ingest birds ~/photos
+
+  borderline up            (opens the labeling page; rounds run by themselves)
+
+  borderline predict birds ~/new-photos --out predictions.csv
+"""
+
+app = typer.Typer(
+    name="borderline", help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
+)
+for register in (
+    register_projects,
+    register_data,
+    register_rounds,
+    register_models,
+    register_simulation,
+    register_services,
+):
+    register(app)
+
+
+def main() -> None:
+    """Run a command; what the user can mend is one sentence and exit code 2, never a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        fail("stopped", code=130)
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        fail(sentence, code=EXIT_USAGE)
+    sys.exit(0)

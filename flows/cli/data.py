@@ -1,0 +1,91 @@
+"""``borderline ingest``: bring images into a project, and say what became of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from flows.cli.console import as_json, say, store
+from flows.cli.projects import Json, Name
+
+if TYPE_CHECKING:
+    from flows.ingest import IngestReport
+
+SHOWN_REJECTIONS = 20
+LabelPolicy = Literal["use", "hide", "ignore"]
+Split = Literal["pool", "validation", "test"]
+
+
+def register_data(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("ingest", rich_help_panel="Set up")(ingest)
+
+
+def ingest(
+    name: Name,
+    source: Annotated[
+        str, typer.Argument(help="A folder, an IDX, .npy, .npz, CSV or JSON Lines file, or a name such as mnist.")
+    ],
+    split: Annotated[Split | None, typer.Option(help="Put all of it into pool, validation or test.")] = None,
+    labels: Annotated[
+        LabelPolicy, typer.Option(help="Classes that come with pool images: use as labels, hide (simulations only) or ignore.")
+    ] = "use",
+    copy: Annotated[
+        bool,
+        typer.Option("--copy", help="Take the files into Borderline's folder instead of leaving them where they are."),
+    ] = False,
+    data: Annotated[Path | None, typer.Option(help="Folder of downloaded data sets, for names such as mnist.")] = None,
+    json: Json = False,
+) -> None:
+    """Read images into a project; running it again adds only what is new.
+
+    SOURCE may be a folder of images (flat, with a sub-folder a class, or train/validation/test folders with class
+    sub-folders), MNIST-style IDX files, .npy or .npz arrays, a folder of CLASS.npy files, a CSV or JSON Lines list
+    (columns path, label, split), or the name of a data set: digits, mnist, fashionmnist, kmnist, emnist, qmnist,
+    cifar10, svhn. Every image is decoded in full; a bad one is named with its reason and never stops the rest.
+
+    Examples:
+      borderline ingest birds ~/photos
+
+      borderline ingest birds list.csv --labels hide
+
+      borderline ingest digits mnist --data ~/data/mnist
+    """
+    from db import projects
+    from flows.ingest import IngestOptions, ingest_source
+    from flows.jobs import working
+    from flows.report import terminal_reporter
+    from pipeline.data.sources import open_source
+
+    options = IngestOptions(split=split, labels=labels, copy=copy)
+    with store() as opened, terminal_reporter(silent=json) as bar:
+        project = projects.get_project(opened.database, opened.actor, name)
+        found = open_source(source, data_dir=data)
+        with working(opened, project.id, "ingest", bar) as job:
+            report = ingest_source(opened, project.id, found, options, job)
+    if json:
+        say(as_json(report))
+        return
+    tell(name, report)
+
+
+def tell(name: str, report: IngestReport) -> None:
+    """Say in words what became of the images."""
+    splits = ", ".join(f"{count:,} {split}" for split, count in sorted(report.by_split.items()))
+    say(f"{report.added:,} images added to {name!r}" + (f" ({splits})" if splits else "") + ".")
+    for count, text in (
+        (report.labeled, "labels came with them and are used"),
+        (report.already, "were there already"),
+        (report.duplicates, "came twice and were kept once"),
+        (len(report.rejected), "could not be used:"),
+    ):
+        if count:
+            say(f"{count:,} {text}")
+    for file, reason in report.rejected[:SHOWN_REJECTIONS]:
+        say(f"  {file}: {reason}")
+    if len(report.rejected) > SHOWN_REJECTIONS:
+        say(f"  ... and {len(report.rejected) - SHOWN_REJECTIONS:,} more (--json lists all)")
+    for note, count in report.notes.most_common():
+        say(f"{count:,} {note}")

@@ -1,0 +1,103 @@
+"""``borderline predict``, ``export-model``, and the lists of what can be chosen."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.console import as_json, say, store, table
+from flows.cli.projects import Json, Name
+
+if TYPE_CHECKING:
+    from pipeline.catalog import Entry
+
+
+def register_models(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("predict", rich_help_panel="Use the model")(predict)
+    app.command("export-model", rich_help_panel="Use the model")(export_model)
+    app.command("models", rich_help_panel="Choose")(models)
+    app.command("strategies", rich_help_panel="Choose")(strategies)
+
+
+def predict(
+    name: Name,
+    source: Annotated[str, typer.Argument(help="Images as for `borderline ingest`: a folder, a file, a list, a name.")],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write, .csv or .parquet; without it, CSV to the terminal.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of downloaded data sets, for names such as mnist.")] = None,
+    json: Json = False,
+) -> None:
+    """Give class and probabilities of any images by the project's current model.
+
+    Example: borderline predict birds ~/new-photos --out predictions.csv
+    """
+    from db import projects
+    from flows.predict import CsvWriter, open_writer, predict_source
+    from flows.report import terminal_reporter
+    from pipeline.data.sources import open_source
+
+    with store() as opened:
+        project = projects.get_project(opened.database, opened.actor, name)
+        found = open_source(source, data_dir=data)
+        if out is None:
+            with terminal_reporter(silent=True) as bar:
+                report = predict_source(opened, name, found, CsvWriter(sys.stdout, project.class_names), bar)
+        else:
+            with terminal_reporter(silent=json) as bar, open_writer(out, project.class_names) as writer:
+                report = predict_source(opened, name, found, writer, bar)
+    for file, reason in report.rejected:
+        typer.echo(f"{file}: {reason}", err=True)
+    if json and out is not None:
+        say(as_json(report))
+    elif out is not None:
+        say(f"{report.predicted:,} predictions written to {out}.")
+
+
+def export_model(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("model"),
+    formats: Annotated[
+        str, typer.Option(help="Comma-separated, out of safetensors, pt2 and onnx.")
+    ] = "safetensors,pt2,onnx",
+    json: Json = False,
+) -> None:
+    """Write the current model for others: safetensors with a model card, torch.export (.pt2), ONNX.
+
+    Example: borderline export-model birds --out birds-model
+    """
+    from flows import export_model as exporting
+
+    with store() as opened:
+        files = exporting.export_model(opened, name, out, tuple(part.strip() for part in formats.split(",")))
+    if json:
+        say(as_json([str(file) for file in files]))
+        return
+    for file in files:
+        say(f"{file}  {file.stat().st_size:,} bytes")
+
+
+def models(json: Json = False) -> None:
+    """List the classifiers that a project can have."""
+    from pipeline.catalog import MODELS
+
+    _show("Models", MODELS.values(), json)
+
+
+def strategies(json: Json = False) -> None:
+    """List the query strategies; any of them takes `+copies`."""
+    from pipeline.catalog import STRATEGIES
+
+    _show("Query strategies", STRATEGIES.values(), json)
+
+
+def _show(title: str, entries: object, json: bool) -> None:
+    found: list[Entry] = list(entries)  # type: ignore[call-overload]
+    if json:
+        say(as_json(found))
+        return
+    table(title, ("name", "what it does", "reference"), [(item.name, item.summary, item.reference) for item in found])

@@ -1,0 +1,141 @@
+"""``borderline project ...``: make, list, change, pause and delete labeling projects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.console import as_json, say, store, table
+
+Name = Annotated[str, typer.Argument(help="Name of the project.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+
+
+def register_projects(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(help="Make, list, change, pause and delete projects.", no_args_is_help=True)
+    app.add_typer(group, name="project", rich_help_panel="Set up")
+    group.command("create")(create)
+    group.command("list")(list_all)
+    group.command("pause")(pause)
+    group.command("resume")(resume)
+    group.command("delete")(delete)
+    group.command("delete-sample")(delete_sample)
+
+
+def create(
+    name: Name,
+    classes: Annotated[str, typer.Option(help="The classes, comma-separated, in the order of their keys.")],
+    image_size: Annotated[int, typer.Option(help="Side in pixels that the model sees.", min=8, max=512)] = 28,
+    channels: Annotated[int, typer.Option(help="1 for gray, 3 for color.", min=1, max=3)] = 1,
+    model: Annotated[str, typer.Option(help="Classifier by name, or package.module:factory.")] = "convnet",
+    strategy: Annotated[str, typer.Option(help="What to ask next, by name, or package.module:Class.")] = "dfal",
+    batch: Annotated[int, typer.Option(help="Queries a round.", min=1)] = 10,
+    overlap: Annotated[int, typer.Option(help="Annotators that answer each query.", min=1, max=20)] = 1,
+    holdout: Annotated[int, typer.Option(help="Images drawn at random to measure accuracy on.", min=0)] = 100,
+    guidelines: Annotated[Path | None, typer.Option(help="Markdown file that annotators can open.")] = None,
+    show_predictions: Annotated[bool, typer.Option(help="Show the model's guess before the answer.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of everything random in the project.", min=0)] = 0,
+    json: Json = False,
+) -> None:
+    """Make a project: one labeling job with its classes, model and strategy.
+
+    Example: borderline project create birds --classes robin,wren,owl --image-size 64 --channels 3
+    """
+    from db import projects
+    from db.projects import ProjectSpec
+    from flows.checks import check_model, check_strategy, read_guidelines, split_names
+
+    check_model(model)
+    check_strategy(strategy)
+    spec = ProjectSpec(
+        name=name,
+        classes=split_names(classes),
+        image_size=image_size,
+        channels=channels,
+        model=model,
+        strategy=strategy,
+        batch_size=batch,
+        overlap=overlap,
+        holdout_size=holdout,
+        guidelines=read_guidelines(guidelines),
+        show_predictions=show_predictions,
+        seed=seed,
+    )
+    with store() as opened:
+        project = projects.create_project(opened.database, opened.actor, spec)
+    if json:
+        say(as_json(project))
+        return
+    say(f"Project {project.name!r} is there, with {len(project.classes)} classes.")
+    say(f"Next: borderline ingest {project.name} FOLDER")
+
+
+def list_all(json: Json = False) -> None:
+    """List the projects with what is labeled so far."""
+    from db import projects, samples
+
+    with store() as opened:
+        found = projects.list_projects(opened.database, opened.actor)
+        counts = {project.id: samples.counts(opened.database, project.id) for project in found}
+    if json:
+        say(as_json([{"project": project, "counts": counts[project.id]} for project in found]))
+    elif not found:
+        say("No projects yet. Do: borderline project create NAME --classes a,b,c  (or: borderline demo)")
+    else:
+        rows = [
+            (project.name, project.state, len(project.classes), counts[project.id].pool, counts[project.id].labels,
+             project.model, project.strategy)
+            for project in found
+        ]  # fmt: skip
+        table("Projects", ("name", "state", "classes", "pool", "labels", "model", "strategy"), rows)
+
+
+def pause(name: Name) -> None:
+    """Stop starting rounds; people can go on answering what is asked already."""
+    _set_paused(name, True)
+
+
+def resume(name: Name) -> None:
+    """Start rounds again."""
+    _set_paused(name, False)
+
+
+def _set_paused(name: str, paused: bool) -> None:
+    from db import projects
+
+    with store() as opened:
+        project = projects.get_project(opened.database, opened.actor, name)
+        projects.set_paused(opened.database, opened.actor, project.id, paused)
+    say(f"Project {name!r} is {'paused' if paused else 'active'}.")
+
+
+def delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a project: it disappears and its name is free; labels and their history stay in SQL."""
+    from db import projects
+
+    with store() as opened:
+        project = projects.get_project(opened.database, opened.actor, name)
+        if not yes:
+            typer.confirm(f"Delete project {name!r}? Its labels stay in the database's history.", abort=True)
+        projects.delete_project(opened.database, opened.actor, project.id)
+    say(f"Project {name!r} is deleted.")
+
+
+def delete_sample(
+    name: Name,
+    sample_ids: Annotated[list[int], typer.Argument(help="Ids of the images to delete.")],
+) -> None:
+    """Delete images from a project: never asked, shown, trained on or exported again; their history stays."""
+    from db import projects, samples
+
+    with store() as opened:
+        project = projects.get_project(opened.database, opened.actor, name)
+        for sample_id in sample_ids:
+            samples.delete_sample(opened.database, opened.actor, project.id, sample_id)
+    say(f"{len(sample_ids)} image{'s' if len(sample_ids) != 1 else ''} deleted from {name!r}.")

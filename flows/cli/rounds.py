@@ -1,0 +1,86 @@
+"""``borderline round``, ``retrain`` and ``status``: one turn of the loop by hand, and where it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from flows.cli.console import as_json, say, store, system_store, table
+from flows.cli.projects import Json, Name
+
+if TYPE_CHECKING:
+    from db.records import Progress
+
+
+def register_rounds(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("round", rich_help_panel="Run it")(round_command)
+    app.command("retrain", rich_help_panel="Run it")(retrain_command)
+    app.command("status", rich_help_panel="Run it")(status)
+
+
+def round_command(name: Name, json: Json = False) -> None:
+    """Run one round now: retrain on today's labels, rank the pool, put the next queries on the page.
+
+    `borderline up` does this by itself whenever a round's answers are in. Running it again while a round waits for
+    answers changes nothing; after a crash it goes on where it stopped.
+    """
+    from db import projects
+    from flows.report import terminal_reporter
+    from flows.rounds import run_round
+
+    with system_store() as opened, terminal_reporter(silent=json) as bar:
+        project = projects.get_project(opened.database, opened.actor, name)
+        outcome = run_round(opened, project.id, bar)
+    say(as_json(outcome) if json else outcome.sentence)
+
+
+def retrain_command(name: Name, json: Json = False) -> None:
+    """Train on today's labels; the new model becomes current if it is not worse on the validation images."""
+    from db import projects
+    from flows.jobs import working
+    from flows.report import terminal_reporter
+    from flows.retrain import retrain_project
+
+    with system_store() as opened, terminal_reporter(silent=json) as bar:
+        project = projects.get_project(opened.database, opened.actor, name)
+        with working(opened, project.id, "retrain", bar) as job:
+            outcome = retrain_project(opened, project.id, job)
+    say(as_json(outcome) if json else outcome.sentence)
+
+
+def status(name: Name, json: Json = False) -> None:
+    """Show rounds, labels, accuracy and what is running now."""
+    from db import progress, projects
+
+    with store() as opened:
+        project = projects.get_project(opened.database, opened.actor, name)
+        report = progress.progress(opened.database, opened.actor, project.id)
+    if json:
+        say(as_json(report))
+        return
+    show(name, report)
+
+
+def show(name: str, report: Progress) -> None:
+    """Print the report for a person."""
+    from flows.words import accuracy_words, job_words
+
+    counts = report.counts
+    images = counts.pool + counts.holdout
+    say(f"{name}: {counts.labels:,} labels of {images:,} images, {counts.open} queries open")
+    rows = [
+        (
+            item.number,
+            item.state,
+            item.strategy or "",
+            item.labels_before,
+            item.labels_gained,
+            accuracy_words(item),
+        )
+        for item in report.rounds
+    ]
+    if rows:
+        table("Rounds", ("round", "state", "strategy", "labels before", "gained", "accuracy"), rows)
+    say(job_words(report))

@@ -1,0 +1,78 @@
+"""The Prefect flows: a few lines each that read as the work does; the work itself is in plain functions beside."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, Literal
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from flows import reconcile as reconciling
+from flows import rounds
+from flows.ingest import IngestOptions, ingest_source
+from flows.jobs import working
+from flows.report import ArtifactReporter, Reporter
+from flows.retrain import retrain_project
+from flows.store import Store, open_store
+
+# Tasks take and return ids alone; the store and the job, which Prefect must not look into, come by this variable.
+_work: ContextVar[tuple[Store, Reporter]] = ContextVar("work")
+
+
+@task(cache_policy=NO_CACHE)
+def begin(project_id: int) -> int | None:
+    """Close the round whose answers are in; return the id of the next, or None when everything was asked."""
+    return rounds.begin(_work.get()[0], project_id)
+
+
+@task(cache_policy=NO_CACHE)
+def train(round_id: int) -> int | None:
+    """Train the round's model on the labels of today; return the id of its version."""
+    store, job = _work.get()
+    return rounds.train(store, round_id, job)
+
+
+@task(cache_policy=NO_CACHE)
+def ask(round_id: int) -> int:
+    """Rank the pool and enqueue the next queries with their reserve; return how many."""
+    store, job = _work.get()
+    return rounds.ask(store, round_id, job)
+
+
+@flow(name="active_learning_round")
+def active_learning_round(project_id: int) -> dict[str, Any]:
+    """Retrain, rank, enqueue: one turn of the loop."""
+    with open_store(system=True) as store, working(store, project_id, "round", ArtifactReporter()) as job:
+        _work.set((store, job))
+        round_id = begin(project_id)
+        if round_id is None:
+            return {"finished": True}
+        return {"round_id": round_id, "model_version_id": train(round_id), "queries": ask(round_id)}
+
+
+@flow(name="retrain")
+def retrain(project_id: int) -> dict[str, Any]:
+    """Train on the labels of today and make the new version current if it is not worse on validation."""
+    with open_store(system=True) as store, working(store, project_id, "retrain", ArtifactReporter()) as job:
+        outcome = retrain_project(store, project_id, job)
+        return {"model_version_id": outcome.model_version_id, "promoted": outcome.promoted}
+
+
+@flow(name="ingest")
+def ingest(
+    project_id: int, source: str, split: str | None = None, labels: Literal["use", "hide", "ignore"] = "use", copy: bool = False
+) -> dict[str, Any]:
+    """Read images into a project."""
+    with open_store(system=True) as store, working(store, project_id, "ingest", ArtifactReporter()) as job:
+        options = IngestOptions(split=split, labels=labels, copy=copy)
+        report = ingest_source(store, project_id, source, options, job)
+        return {"added": report.added, "rejected": len(report.rejected)}
+
+
+@flow(name="reconcile")
+def reconcile() -> dict[str, Any]:
+    """Read SQL and start what is due; what was lost between two processes is found here."""
+    with open_store(system=True) as store:
+        started = reconciling.reconcile(store, reconciling.start_deployment)
+        return {"started": [f"{work.flow} of project {work.project_id}" for work in started]}

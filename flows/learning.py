@@ -1,0 +1,237 @@
+"""Turns rows into tensors and a trained network into a model version: the learning half of a round and of a retrain."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from db import copies as copy_store
+from db import model_versions, samples
+from db.records import ModelVersion, NewFile, NewModelVersion, PoolIndex, Project
+from flows.errors import UsageError
+from flows.files import new_file
+from flows.report import Reporter
+from flows.store import Store
+from pipeline.data.pool import ImagePool
+from pipeline.files import check_file
+from pipeline.models.base import Classifier
+from pipeline.models.registry import build_model
+from pipeline.models.store import load_model, save_model
+from pipeline.randomness import derive_seed
+from pipeline.training.inference import choose_device, predict_logits
+from pipeline.training.labeled import LabeledImages, TrainingReport
+from pipeline.training.recipes import recipe_by_name
+from pipeline.training.supervised import train
+
+logger = logging.getLogger(__name__)
+
+COPY_ROUNDS = 3
+EVALUATION_SPLITS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a network learns from.
+
+    Attributes:
+        labeled: Images with their resolved labels.
+        copies: Adversarial copies with the labels of their originals, None without any.
+        validation: Images whose labels were known beforehand, None without any.
+    """
+
+    labeled: LabeledImages
+    copies: LabeledImages | None
+    validation: LabeledImages | None
+
+    @property
+    def classes_present(self) -> int:
+        """How many classes have at least one label."""
+        return len(torch.unique(self.labeled.targets))
+
+
+def open_pool(store: Store, index: PoolIndex) -> ImagePool:
+    """Open the memory-mapped images of an index."""
+    return ImagePool(index.ids, index.shard, index.row, [store.path(path) for path in index.paths])
+
+
+def images_of(store: Store, project: Project, ids: NDArray[np.int64], splits: tuple[str, ...]) -> torch.Tensor:
+    """Return the uint8 images of some samples, in the order of the ids."""
+    index = samples.pool_index(store.database, project.id, splits=splits, labeled=None)
+    return open_pool(store, index).take(ids)  # (N, C, S, S)
+
+
+def read_training_data(store: Store, project: Project) -> TrainingData:
+    """Read today's labels, the copies of the last rounds and the validation split."""
+    ids, targets = samples.labeled(store.database, project.id)
+    labeled = _labeled_images(store, project, ids, targets, ("pool",))
+    known_ids, known_targets = samples.split_truth(store.database, project.id, "validation")
+    validation = None
+    if len(known_ids):
+        validation = _labeled_images(store, project, known_ids, known_targets, ("validation",))
+    return TrainingData(labeled, _read_copies(store, project), validation)
+
+
+def _labeled_images(
+    store: Store, project: Project, ids: NDArray[np.int64], targets: NDArray[np.int64], splits: tuple[str, ...]
+) -> LabeledImages:
+    images = images_of(store, project, ids, splits)
+    return LabeledImages(images=images, targets=torch.from_numpy(targets), ids=torch.from_numpy(ids))
+
+
+def _read_copies(store: Store, project: Project) -> LabeledImages | None:
+    rows = copy_store.copies_for_training(store.database, project.id, last_rounds=COPY_ROUNDS)
+    if not rows:
+        return None
+    arrays: dict[str, NDArray[np.float32]] = {}
+    for row in rows:
+        if row.path not in arrays:
+            check_file(store.path(row.path), row.sha256)
+            arrays[row.path] = np.load(store.path(row.path), mmap_mode="r", allow_pickle=False)
+    images = np.stack([arrays[row.path][row.row] for row in rows])  # (N, C, S, S)
+    return LabeledImages(
+        images=torch.from_numpy(images),
+        targets=torch.tensor([row.position for row in rows]),
+        ids=torch.tensor([row.sample_id for row in rows]),
+    )
+
+
+def device_of(store: Store) -> torch.device:
+    """Return the device that the settings ask for; a GPU that is asked for and missing is an error."""
+    if store.settings.device == "auto":
+        return choose_device()
+    device = torch.device(store.settings.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"expected a GPU for BORDERLINE_DEVICE={store.settings.device}, got none; do: use auto or cpu")
+    return device
+
+
+def train_version(
+    store: Store, project: Project, name: str, reporter: Reporter, *, round_id: int | None = None, current: bool = True
+) -> ModelVersion:
+    """Train on today's labels, save the weights, then write the row; a killed run goes on from its checkpoint.
+
+    Args:
+        store: The open store.
+        project: Whose labels.
+        name: Stable name of this training (``round-3``): seeds and files derive from it.
+        reporter: Receives the progress; may raise to cancel.
+        round_id: The round that this model is for.
+        current: Make it the current model.
+
+    Returns:
+        The model version, with its metrics on the validation and test splits and its predictions of the holdout.
+    """
+    data = read_training_data(store, project)
+    device = device_of(store)
+    seed = derive_seed(project.seed, "train", name)
+    model = build_model(
+        project.model, classes=len(project.classes), channels=project.channels, image_size=project.image_size, seed=seed
+    )
+    folder = store.settings.project_folder(project.id, "models")
+    checkpoint = folder / f"{name}-{len(data.labeled.ids)}.checkpoint"
+    report = train(
+        model,
+        data.labeled,
+        recipe_by_name(project.recipe),
+        seed=seed,
+        device=device,
+        copies=data.copies,
+        validation=data.validation,
+        checkpoint=checkpoint,
+        on_progress=reporter.progress,
+    )
+    file = _save(store, project, model, folder / f"{name}.safetensors", len(data.labeled.ids))
+    new = NewModelVersion(
+        file=file,
+        architecture=project.model,
+        recipe=repr(recipe_by_name(project.recipe)),
+        strategy=project.strategy,
+        seed=seed,
+        labels_used=len(data.labeled.ids),
+        copies_used=0 if data.copies is None else len(data.copies.ids),
+        round_id=round_id,
+        metrics={**_training_metrics(report), **evaluate(store, project, model, device, reporter)},
+        predictions=_holdout_predictions(store, project, model, device),
+    )
+    version = model_versions.record(store.database, store.actor, project.id, new)
+    if current:
+        version = model_versions.set_current(store.database, store.actor, project.id, version.id)
+    checkpoint.unlink(missing_ok=True)
+    return version
+
+
+def _save(store: Store, project: Project, model: Classifier, path: Path, labels: int) -> NewFile:
+    metadata = {"classes": "\n".join(project.class_names), "project": project.name, "labels_used": str(labels)}
+    return new_file(store, save_model(model, path, metadata))
+
+
+def _training_metrics(report: TrainingReport) -> dict[str, Any]:
+    return {
+        "epochs": report.epochs,
+        "steps": report.steps,
+        "train_seconds": report.seconds,
+        "train_loss": report.train_loss,
+        "device": report.device,
+    }
+
+
+def evaluate(
+    store: Store, project: Project, model: nn.Module, device: torch.device, reporter: Reporter
+) -> dict[str, dict[str, float | int]]:
+    """Return ``{split: {accuracy, correct, total}}`` for the splits whose labels were known beforehand."""
+    figures: dict[str, dict[str, float | int]] = {}
+    for split in EVALUATION_SPLITS:
+        ids, targets = samples.split_truth(store.database, project.id, split)
+        if not len(ids):
+            continue
+        reporter.progress(0, 0, f"measuring accuracy on {split}")
+        predicted = predict(store, project, model, device, ids, (split,))[0]
+        correct = int((predicted == targets).sum())
+        figures[split] = {"accuracy": correct / len(ids), "correct": correct, "total": len(ids)}
+    return figures
+
+
+def predict(
+    store: Store,
+    project: Project,
+    model: nn.Module,
+    device: torch.device,
+    ids: NDArray[np.int64],
+    splits: tuple[str, ...],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the predicted class positions (N,) and their probabilities (N,) of some samples, in their order."""
+    index = samples.pool_index(store.database, project.id, splits=splits, labeled=None)
+    pool = open_pool(store, index).subset(ids)
+    found, logits = predict_logits(model, pool, device=device)  # (N,), (N, K)
+    order = np.argsort(found, kind="stable")[np.argsort(np.argsort(ids, kind="stable"), kind="stable")]
+    probabilities = torch.softmax(logits.double(), dim=1)[torch.from_numpy(order)]
+    top = probabilities.max(dim=1)
+    return top.indices.numpy(), top.values.numpy()
+
+
+def _holdout_predictions(
+    store: Store, project: Project, model: nn.Module, device: torch.device
+) -> list[tuple[int, int, float]]:
+    """Predict the whole holdout: its labels come later, and every round is then measured against the same ones."""
+    ids = samples.pool_index(store.database, project.id, splits=("holdout",), labeled=None).ids
+    if not len(ids):
+        return []
+    positions, probabilities = predict(store, project, model, device, ids, ("holdout",))
+    return list(zip(ids.tolist(), positions.tolist(), probabilities.tolist(), strict=True))
+
+
+def load_version(store: Store, version: ModelVersion) -> Classifier:
+    """Load the network of a model version; its hash is checked first.
+
+    Raises:
+        FileDamaged: The file is not the one that was written.
+    """
+    model, _ = load_model(store.path(version.path), version.sha256)
+    return model

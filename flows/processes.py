@@ -1,0 +1,139 @@
+"""Starts, watches and stops the processes of ``borderline up``, and finds those that a killed one left behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+logger = logging.getLogger(__name__)
+
+MARK = "BORDERLINE_UP"
+STOP_SECONDS = 15.0
+RESTARTS_A_MINUTE = 5
+
+
+@dataclass
+class Service:
+    """One long-lived child process.
+
+    Attributes:
+        name: What people call it; also the name of its log file.
+        command: Program and arguments.
+        environment: All of its environment.
+        log: File that its output is appended to (a pipe that nobody reads can stop a process).
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    starts: list[float] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start the process in a session of its own, so that Ctrl-C reaches it through us, in order."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(  # noqa: S603 - our own commands
+                list(self.command),
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.starts.append(time.monotonic())
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self.process.poll() if self.process else None
+
+    def restart_if_dead(self) -> bool:
+        """Start it again when it ended; returns whether it is to be kept (it died too often otherwise)."""
+        if self.exit_code is None:
+            return True
+        recent = [start for start in self.starts if time.monotonic() - start < 60]
+        if len(recent) >= RESTARTS_A_MINUTE:
+            return False
+        logger.warning("the %s ended with code %s: starting it again (log: %s)", self.name, self.exit_code, self.log)
+        self.start()
+        return True
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM to the process."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+
+
+def stop_all(services: Sequence[Service], mark: str, seconds: float = STOP_SECONDS) -> None:
+    """Stop the services in order and then whatever carries the mark (flow runs are children of the runner)."""
+    for service in services:
+        service.ask_to_stop()
+    deadline = time.monotonic() + seconds
+    for service in services:
+        if service.process:
+            try:
+                service.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                logger.warning("the %s did not stop in %.0f s: killing it", service.name, seconds)
+                service.process.kill()
+                service.process.wait()
+    kill_marked(mark)
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Return the living processes of this user that carry the mark in their environment, but for this one."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def kill_marked(mark: str, seconds: float = 5.0) -> int:
+    """End what a killed ``up`` left behind: SIGTERM, then SIGKILL. Returns how many there were."""
+    left = marked(mark)
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        for process in left:
+            try:
+                process.send_signal(sign)
+            except psutil.NoSuchProcess:
+                continue
+        _, left = psutil.wait_procs(left, timeout=seconds)
+        if not left:
+            break
+    return len(left)
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Tell whether a server could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(host: str, preferred: int) -> int:
+    """Return the preferred port if it is free, else any free one."""
+    if port_is_free(host, preferred):
+        return preferred
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,106 @@
+"""Reads what is due from SQL and starts it: the one place that decides, for the doorbell, the schedule and a person."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from db import commands, jobs, rounds
+from flows.jobs import bury_the_dead
+from flows.store import Store
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class DueWork:
+    """One flow run that should exist.
+
+    Attributes:
+        flow: Name of the flow (and of its deployment).
+        project_id: Whose work it is.
+        key: Two starts with the same key are one run.
+        parameters: What the flow is called with.
+    """
+
+    flow: str
+    project_id: int
+    key: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def due_work(store: Store) -> list[DueWork]:
+    """Return the rounds that should run now and the commands that people gave on the page.
+
+    A project with a live job waits; a round that failed three times in a row waits for a person
+    (``borderline round NAME``), so that broken data does not keep a machine busy for ever.
+    """
+    busy = {job.project_id for job in jobs.running(store.database, None)}
+    work = [item for item in _commanded(store) if item.project_id not in busy]
+    commanded = {item.project_id for item in work}
+    for due in rounds.due(store.database):
+        if due.project_id in busy or due.project_id in commanded or due.attempt >= MAX_ATTEMPTS:
+            continue
+        key = f"round-{due.project_id}-{due.number}-{due.attempt}"
+        work.append(DueWork("active_learning_round", due.project_id, key, {"project_id": due.project_id}))
+    return work
+
+
+def _commanded(store: Store) -> list[DueWork]:
+    """Turn the command rows that pages wrote into work; a command names its flow."""
+    flows = {"ingest": "ingest", "retrain": "retrain", "round": "active_learning_round"}
+    work = []
+    for command in commands.pending(store.database):
+        flow = flows.get(command.kind)
+        if flow is None or command.project_id is None:
+            commands.finish(
+                store.database, command.id, "failed", f"expected one of {', '.join(flows)}, got {command.kind}"
+            )
+            continue
+        parameters = {**command.payload, "project_id": command.project_id}
+        work.append(DueWork(flow, command.project_id, f"command-{command.id}", parameters))
+    return work
+
+
+def reconcile(store: Store, start: Callable[[DueWork], bool]) -> list[DueWork]:
+    """Start everything that is due and not running; safe to call at any time, from anywhere.
+
+    Args:
+        store: The open store.
+        start: Starts one flow run; returns whether it was started (or already existed).
+    """
+    bury_the_dead(store)
+    started = []
+    for work in due_work(store):
+        if start(work):
+            started.append(work)
+            if work.key.startswith("command-"):
+                commands.finish(store.database, int(work.key.removeprefix("command-")), "done", "")
+    return started
+
+
+def start_deployment(work: DueWork) -> bool:
+    """Create the Prefect flow run of this work, once: the same key gives the same run while it can still run.
+
+    A run that ended without doing the work (crashed before it began its job) must not block its key
+    for ever, so a finished one is replaced by a run with the next key.
+    """
+    from prefect.deployments import run_deployment
+
+    for turn in range(100):
+        run = run_deployment(
+            name=f"{work.flow}/borderline",
+            parameters=work.parameters,
+            timeout=0,
+            idempotency_key=f"{work.key}-{turn}" if turn else work.key,
+            as_subflow=False,
+        )
+        state = getattr(run, "state", None)
+        if state is None or not state.is_final():
+            return True
+        logger.info("the flow run of %s ended (%s) and the work is still due: starting another", work.key, state.name)
+    return False

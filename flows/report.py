@@ -1,0 +1,104 @@
+"""How long work tells where it is: one protocol, with a bar in the terminal or an artifact in Prefect behind it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+logger = logging.getLogger(__name__)
+
+ARTIFACT_SECONDS = 2.0
+
+
+class Reporter(Protocol):
+    """Receives the progress of one piece of work."""
+
+    def progress(self, done: int, total: int, message: str) -> None:
+        """Say that ``done`` of ``total`` steps (0: unknown) are done, and what is going on; may raise `Canceled`."""
+
+
+class SilentReporter:
+    """Says nothing: for tests, and for commands whose output a program reads."""
+
+    def progress(self, done: int, total: int, message: str) -> None:
+        """Ignore the progress."""
+
+
+class TerminalReporter:
+    """A bar in the terminal, one line a message."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+        self._bar = Progress(*columns, transient=True)
+        self._tasks: dict[str, int] = {}
+
+    def progress(self, done: int, total: int, message: str) -> None:
+        """Move the bar of this message, making it when it is new."""
+        if message not in self._tasks:
+            for task in self._tasks.values():
+                self._bar.update(task, visible=False)  # type: ignore[arg-type]
+            self._tasks[message] = self._bar.add_task(message, total=total or None)
+        self._bar.update(self._tasks[message], completed=done, total=total or None)  # type: ignore[arg-type]
+
+    def __enter__(self) -> TerminalReporter:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+
+class ArtifactReporter:
+    """A progress artifact of the running Prefect flow, written at most every two seconds."""
+
+    def __init__(self) -> None:
+        self._artifact: object | None = None
+        self._written = 0.0
+
+    def progress(self, done: int, total: int, message: str) -> None:
+        """Update the artifact; a server that does not answer never stops the work."""
+        now = time.monotonic()
+        if now - self._written < ARTIFACT_SECONDS and done < total:
+            return
+        self._written = now
+        try:
+            self._write(100.0 * done / total if total else 0.0, message)
+        except Exception as error:  # Prefect is a doorbell: the truth is in SQL
+            logger.warning("the progress artifact could not be written: %s", error)
+
+    def _write(self, percent: float, message: str) -> None:
+        from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+        if self._artifact is None:
+            self._artifact = create_progress_artifact(progress=percent, description=message)
+        else:
+            update_progress_artifact(artifact_id=self._artifact, progress=percent, description=message)  # type: ignore[arg-type]
+
+
+class CaptionReporter:
+    """A line below a live table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def progress(self, done: int, total: int, message: str) -> None:
+        """Write the message as the table's caption."""
+        self._table.caption = f"{message} {done}/{total}" if total else message
+
+
+@contextmanager
+def terminal_reporter(*, silent: bool) -> Iterator[Reporter]:
+    """Yield a bar for a person at a terminal, or nothing where a program reads the output."""
+    if silent:
+        yield SilentReporter()
+        return
+    with TerminalReporter() as reporter:
+        yield reporter

@@ -1,0 +1,84 @@
+"""The process that runs flows on one machine: it serves the deployments and rings when SQL says that work is due."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from flows.settings import Settings
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+logger = logging.getLogger("borderline.runner")
+
+POLL_SECONDS = 1.0
+RECONCILE_SECONDS = 300
+DEPLOYMENT = "borderline"
+
+
+def main() -> None:
+    """Serve the deployments until SIGTERM; one flow run at a time, as Prefect on SQLite wants it."""
+    settings = Settings()
+    os.environ.update(settings.prefect_environment())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from prefect.runner import Runner
+
+    from flows.up import wait_for_prefect
+
+    wait_for_prefect(os.environ["PREFECT_API_URL"])
+    stop = threading.Event()
+    runner = Runner(name="borderline", limit=1, query_seconds=POLL_SECONDS, pause_on_shutdown=False)
+    for deployment in build_deployments():
+        runner.add_deployment(deployment)
+    bell = threading.Thread(target=ring_when_due, args=(settings, stop), name="doorbell", daemon=True)
+    bell.start()
+    try:
+        asyncio.run(runner.start())
+    finally:
+        stop.set()
+
+
+def build_deployments(interval: float = RECONCILE_SECONDS) -> list[RunnerDeployment]:
+    """Return the deployments of all flows; ``reconcile`` runs on an interval of that many seconds."""
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.types.entrypoint import EntrypointType
+
+    from flows import deployments
+
+    one_at_a_time = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+    built: list[Any] = [
+        flow.to_deployment(DEPLOYMENT, entrypoint_type=EntrypointType.MODULE_PATH)
+        for flow in (deployments.active_learning_round, deployments.retrain, deployments.ingest)
+    ]
+    built.append(
+        deployments.reconcile.to_deployment(
+            DEPLOYMENT,
+            interval=interval,
+            concurrency_limit=one_at_a_time,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+    )
+    return built
+
+
+def ring_when_due(settings: Settings, stop: threading.Event, seconds: float = POLL_SECONDS) -> None:
+    """Look into SQL every second and start what is due, so that nobody waits for the interval of ``reconcile``."""
+    from flows.reconcile import reconcile, start_deployment
+    from flows.store import open_store
+
+    with open_store(settings, system=True) as store:
+        while not stop.wait(seconds):
+            try:
+                for work in reconcile(store, start_deployment):
+                    logger.info("started %s of project %d (%s)", work.flow, work.project_id, work.key)
+            except Exception:
+                logger.exception("the doorbell could not ring; it tries again")
+                stop.wait(5 * seconds)
+
+
+if __name__ == "__main__":
+    main()
