@@ -1,29 +1,228 @@
-"""Claims. (Signatures; the bodies follow.)"""
+"""Claims: a query handed to one annotator for a limited time, by the database's clock.
+
+What must not happen is forbidden by unique indexes; the order of steps below only makes the refusals rare. On PostgreSQL
+the query is locked first and its slots are counted in a second statement (a count in the locking statement is as old as
+its snapshot); SQLite's writers are one at a time. An expired lease ends when somebody needs its slot, never by a sweeper.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from db import inputs
+from db.access import authorize
+from db.clock import now
 from db.engine import Database
-from db.records import Actor, ClaimedQuery, Waiting
+from db.records import Actor, ClaimedQuery, Role, Waiting
+from db.tables import AnnotationRow, ClaimRow, ProjectRow, QueryRow
+
+LEASE_SECONDS = 120
+MOST_AT_ONCE = 1000
+_UNSEEN = {"gold": "learn", "spot_check": "learn"}  # quality checks look like any other query
+_QUEUE = (QueryRow.reserve, QueryRow.round_id, QueryRow.rank, QueryRow.id)
+_ATTEMPTS = 3
 
 
 def claim(
-    database: Database, actor: Actor, project_id: int, count: int, lease_seconds: int = 120
+    database: Database, actor: Actor, project_id: int, count: int, lease_seconds: int = LEASE_SECONDS
 ) -> list[ClaimedQuery]:
-    raise NotImplementedError
+    """Claim up to `count` queries for the actor.
+
+    Those the actor holds already come first, renewed: a reload shows the same images. Then the best free ones: main
+    queries before the reserve, older rounds before newer ones, by rank. A sample the actor answered in any way is not
+    offered to them again. A paused project hands out nothing new.
+
+    Raises:
+        PermissionDenied: below annotator in the project.
+        InvalidInput: for a count outside of 1 to 1000 or a lease outside of 1 second to a day.
+    """
+    inputs.integer(count, "count", 1, MOST_AT_ONCE)
+    lease = 1000 * inputs.integer(lease_seconds, "lease_seconds", 1, 86_400)
+
+    def work(session: Session) -> list[ClaimedQuery]:
+        authorize(session, actor, project_id, Role.annotator)
+        project = session.get_one(ProjectRow, project_id)
+        at = now(session)
+        rows = _held(session, actor.user_id, project_id, count, at + lease)
+        if project.state != "paused":
+            rows += _fresh(session, actor.user_id, project_id, count - len(rows), at, lease)
+        return [describe(query, row, project.show_predictions) for query, row in rows]
+
+    return database.write(work, idempotent=True)
+
+
+def describe(query: QueryRow, row: ClaimRow, show_predictions: bool) -> ClaimedQuery:
+    """Make the record of a claim."""
+    return ClaimedQuery(
+        query_id=query.id,
+        sample_id=query.sample_id,
+        kind=_UNSEEN.get(query.kind, query.kind),
+        token=row.token,
+        expires_at=row.expires_at,
+        rank=query.rank,
+        predicted=query.predicted if show_predictions else None,
+    )
+
+
+def _held(session: Session, user_id: int, project_id: int, count: int, until: int) -> list[tuple[QueryRow, ClaimRow]]:
+    statement = (
+        select(QueryRow, ClaimRow)
+        .join(ClaimRow, ClaimRow.query_id == QueryRow.id)
+        .where(ClaimRow.user_id == user_id, ClaimRow.state == "leased")
+        .where(QueryRow.project_id == project_id, QueryRow.state == "open")
+        .order_by(*_QUEUE)
+        .limit(count)
+    )
+    rows = list(session.execute(statement).tuples())
+    mine = (
+        ClaimRow.id.in_([row.id for _, row in rows]),
+        ClaimRow.state == "leased",
+    )  # others may take an expired one just now
+    renewed = update(ClaimRow).where(*mine).values(expires_at=until).returning(ClaimRow.id)
+    kept = set(session.scalars(renewed, execution_options={"synchronize_session": "fetch"}).all()) if rows else set()
+    return [(query, row) for query, row in rows if row.id in kept]
+
+
+def _fresh(
+    session: Session, user_id: int, project_id: int, wanted: int, at: int, lease: int
+) -> list[tuple[QueryRow, ClaimRow]]:
+    got: list[tuple[QueryRow, ClaimRow]] = []
+    for _ in range(_ATTEMPTS):
+        if len(got) >= wanted:
+            break
+        statement = offered(select(QueryRow), user_id, project_id, at).order_by(*_QUEUE).limit(wanted - len(got))
+        locked = statement.with_for_update(skip_locked=True, key_share=True, of=QueryRow)
+        queries = session.scalars(locked.execution_options(populate_existing=True)).all()
+        if not queries:
+            break
+        got += assign(session, queries, user_id, at=at, until=at + lease)
+    return got
+
+
+def offered(base: Select[tuple[QueryRow]], user_id: int, project_id: int, at: int) -> Select[tuple[QueryRow]]:
+    """Narrow a statement to queries that have a free slot for the user."""
+    active = select(func.count(ClaimRow.id)).where(ClaimRow.query_id == QueryRow.id, _taken(at)).scalar_subquery()
+    return _answerable(base, user_id, project_id).where(active < QueryRow.slots)
+
+
+def _answerable(base: Select[tuple[QueryRow]], user_id: int, project_id: int) -> Select[tuple[QueryRow]]:
+    """Open queries that the user neither holds nor answered; checks may show a sample a second time."""
+    check = QueryRow.kind.in_(("gold", "spot_check"))
+    same = or_(AnnotationRow.query_id == QueryRow.id, and_(~check, AnnotationRow.sample_id == QueryRow.sample_id))
+    answered = select(AnnotationRow.id).where(
+        AnnotationRow.sample_id == QueryRow.sample_id,
+        AnnotationRow.user_id == user_id,
+        AnnotationRow.withdrawn_at.is_(None),
+        same,
+    )
+    mine = select(ClaimRow.id).where(
+        ClaimRow.query_id == QueryRow.id, ClaimRow.user_id == user_id, ClaimRow.state.in_(("leased", "done"))
+    )
+    return base.where(QueryRow.project_id == project_id, QueryRow.state == "open", ~mine.exists(), ~answered.exists())
+
+
+def _taken(at: int) -> ColumnElement[bool]:
+    return or_(ClaimRow.state == "done", and_(ClaimRow.state == "leased", ClaimRow.expires_at > at))
+
+
+def assign(
+    session: Session, queries: Sequence[QueryRow], user_id: int, *, at: int, until: int
+) -> list[tuple[QueryRow, ClaimRow]]:
+    """Give the user a free slot of each locked query that has one; the tokens of a query only grow."""
+    ids = [query.id for query in queries]
+    stale = ClaimRow.query_id.in_(ids), ClaimRow.state == "leased", ClaimRow.expires_at <= at
+    unsynchronized = {"synchronize_session": False}
+    session.execute(update(ClaimRow).where(*stale).values(state="expired"), execution_options=unsynchronized)
+    active = ClaimRow.query_id.in_(ids), ClaimRow.state.in_(("leased", "done"))
+    taken: dict[int, set[int]] = {query_id: set() for query_id in ids}
+    for query_id, slot in session.execute(select(ClaimRow.query_id, ClaimRow.slot).where(*active)):
+        taken[query_id].add(slot)
+    got = []
+    for query in queries:
+        free = next((slot for slot in range(query.slots) if slot not in taken[query.id]), None)
+        if free is None:
+            continue
+        query.token += 1
+        row = ClaimRow(
+            query_id=query.id, slots=query.slots, slot=free, user_id=user_id, token=query.token, state="leased"
+        )
+        row.claimed_at, row.expires_at = at, until
+        session.add(row)
+        got.append((query, row))
+    session.flush()
+    return got
 
 
 def renew(
-    database: Database, actor: Actor, project_id: int, tokens: Sequence[tuple[int, int]], lease_seconds: int = 120
+    database: Database,
+    actor: Actor,
+    project_id: int,
+    tokens: Sequence[tuple[int, int]],
+    lease_seconds: int = LEASE_SECONDS,
 ) -> list[int]:
-    """`tokens` are (query id, token) pairs; returns the query ids that are still yours."""
-    raise NotImplementedError
+    """Prolong claims named by (query id, token); returns the query ids that are still the actor's.
+
+    Raises:
+        PermissionDenied: below annotator in the project.
+    """
+    lease = 1000 * inputs.integer(lease_seconds, "lease_seconds", 1, 86_400)
+
+    def work(session: Session) -> list[int]:
+        authorize(session, actor, project_id, Role.annotator)
+        named = tuple_(ClaimRow.query_id, ClaimRow.token).in_([(int(query), int(token)) for query, token in tokens])
+        statement = update(ClaimRow).where(named, *_mine(actor.user_id, project_id)).returning(ClaimRow.query_id)
+        return sorted(session.scalars(statement.values(expires_at=now(session) + lease)))
+
+    return database.write(work, idempotent=True) if tokens else []
 
 
 def release(database: Database, actor: Actor, project_id: int, query_ids: Sequence[int]) -> int:
-    raise NotImplementedError
+    """Give claims back so that others can have them at once; returns how many.
+
+    Raises:
+        PermissionDenied: below annotator in the project.
+    """
+
+    def work(session: Session) -> int:
+        authorize(session, actor, project_id, Role.annotator)
+        named = ClaimRow.query_id.in_([int(query) for query in query_ids])
+        statement = update(ClaimRow).where(named, *_mine(actor.user_id, project_id)).returning(ClaimRow.id)
+        return len(session.scalars(statement.values(state="released")).all())
+
+    return database.write(work, idempotent=True)
+
+
+def _mine(user_id: int, project_id: int) -> tuple[ColumnElement[bool], ...]:
+    here = select(QueryRow.id).where(QueryRow.id == ClaimRow.query_id, QueryRow.project_id == project_id).exists()
+    return ClaimRow.user_id == user_id, ClaimRow.state == "leased", here
 
 
 def waiting(database: Database, actor: Actor, project_id: int) -> Waiting:
-    raise NotImplementedError
+    """Say what is left for the actor: free now, or with others until their leases end.
+
+    Raises:
+        PermissionDenied: below annotator in the project.
+    """
+
+    def work(session: Session) -> Waiting:
+        authorize(session, actor, project_id, Role.annotator)
+        at = now(session)
+        free = _ids(session, offered(select(QueryRow), actor.user_id, project_id, at))
+        could = _ids(session, _answerable(select(QueryRow), actor.user_id, project_id))
+        busy = could - free
+        ends = session.scalars(
+            select(func.min(ClaimRow.expires_at)).where(
+                ClaimRow.query_id.in_(busy), ClaimRow.state == "leased", ClaimRow.expires_at > at
+            )
+        ).one()
+        return Waiting(open=len(free), with_others=len(busy), next_free_in_ms=None if ends is None else ends - at)
+
+    return database.read(work)
+
+
+def _ids(session: Session, statement: Select[tuple[QueryRow]]) -> set[int]:
+    found: Iterable[int] = session.scalars(statement.with_only_columns(QueryRow.id))
+    return set(found)

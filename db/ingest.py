@@ -120,7 +120,7 @@ def _classes(session: Session, project_id: int) -> dict[str, int]:
     statement = select(ClassRow.name, ClassRow.id).where(
         ClassRow.project_id == project_id, ClassRow.retired_at.is_(None)
     )
-    return {name: class_id for name, class_id in session.execute(statement)}
+    return dict(session.execute(statement).tuples().all())
 
 
 def _class_id(classes: Mapping[str, int], name: str) -> int:
@@ -162,7 +162,7 @@ def _register(
     rows = [{**base, **_columns(sample, labels, classes, originals)} for sample in reversed(fresh.values())]
     insert_new(session, SampleRow, rows)
     mine = select(SampleRow.sha256, SampleRow.id).where(SampleRow.shard_id == shard_id, SampleRow.sha256.in_(fresh))
-    ids = {sha: sample_id for sha, sample_id in session.execute(mine)}
+    ids = dict(session.execute(mine).tuples().all())
     marked = {
         sample_id: _class_id(classes, known)
         for sha, sample_id in ids.items()
@@ -200,7 +200,7 @@ def _ids(session: Session, project_id: int, hashes: Sequence[str]) -> dict[str, 
     statement = select(SampleRow.sha256, SampleRow.id).where(
         SampleRow.project_id == project_id, SampleRow.sha256.in_(hashes)
     )
-    return {sha: sample_id for sha, sample_id in session.execute(statement)}
+    return dict(session.execute(statement).tuples().all())
 
 
 def _label(session: Session, actor: Actor, project_id: int, marked: Mapping[int, int]) -> int:

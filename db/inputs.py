@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import uuid
+from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
 
 from db.errors import InvalidInput
 
@@ -82,6 +87,32 @@ def relative_path(value: str) -> str:
     if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in value or "\x00" in value:
         raise InvalidInput(f"expected a path relative to BORDERLINE_HOME, got {value!r}; write the file there first")
     return str(path)
+
+
+def plain(value: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Return a mapping as JSON that both engines store alike: NumPy numbers become Python's, no NaN, no infinity.
+
+    Raises:
+        InvalidInput: for what JSON cannot hold.
+    """
+    try:
+        text = json.dumps(dict(value), allow_nan=False, default=_python)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"expected {what} as finite numbers, texts, lists and mappings, got: {error}; leave it out"
+        ) from error
+    if "\\u0000" in text:
+        raise InvalidInput(f"expected {what} in readable text, got a NUL character; remove it")
+    result: dict[str, Any] = json.loads(text)
+    return result
+
+
+def _python(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__}")
 
 
 def _encodable(text: str) -> bool:

@@ -1,27 +1,188 @@
-"""Labels. (Signatures; the bodies follow.)"""
+"""Labels: made from answers in the transaction of the answer, and again from events alone to prove it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from db.access import authorize
+from db.clock import now
+from db.consensus import Ballot
 from db.engine import Database
-from db.records import Actor, LabelRow
+from db.records import Actor, LabelRow, Role
+from db.tables import AnnotationEventRow, AnnotationRow, ClassRow, LabelTableRow, QueryRow, RoundRow, SampleRow
+
+_ROWS_AT_ONCE = 5000
 
 
 def resolve(session: Session, project_id: int, sample_id: int) -> int | None:
-    raise NotImplementedError
+    """Bring a sample's label in line with its answers; returns its class id, None if it is (or became) unresolved.
+
+    Call it in the transaction that changed the answers, with the query locked.
+    """
+    session.execute(select(SampleRow.id).where(SampleRow.id == sample_id).with_for_update(key_share=True))
+    verdict = _ballot(session, sample_id).verdict()
+    row = session.scalars(select(LabelTableRow).where(LabelTableRow.sample_id == sample_id)).one_or_none()
+    if verdict is None:
+        if row is not None:
+            session.execute(delete(LabelTableRow).where(LabelTableRow.sample_id == sample_id))
+            session.expunge(row)
+        return None
+    if row is None:
+        row = LabelTableRow(project_id=project_id, sample_id=sample_id)
+        session.add(row)
+    row.class_id, row.origin, row.votes = verdict
+    row.updated_at = now(session)
+    session.flush()
+    return verdict.class_id
+
+
+def _ballot(session: Session, sample_id: int) -> Ballot:
+    ballot = Ballot()
+    asked = select(QueryRow.id, QueryRow.slots, QueryRow.decided).where(QueryRow.sample_id == sample_id)
+    for query_id, slots, decided in session.execute(asked.where(QueryRow.kind != "gold")):
+        ballot.slots[query_id] = slots
+        if decided:
+            ballot.decided.add(query_id)
+    standing = (
+        AnnotationRow.sample_id == sample_id,
+        AnnotationRow.withdrawn_at.is_(None),
+        AnnotationRow.outcome == "class",
+    )
+    votes = select(AnnotationRow.query_id, AnnotationRow.user_id, AnnotationRow.class_id).where(*standing)
+    for query_id, user_id, class_id in session.execute(votes):
+        if query_id in ballot.slots and class_id is not None:
+            ballot.vote(query_id, user_id, class_id)
+    events = select(AnnotationEventRow.kind, AnnotationEventRow.class_id).where(
+        AnnotationEventRow.sample_id == sample_id, AnnotationEventRow.kind.in_(("import", "review"))
+    )
+    for kind, class_id in session.execute(events.order_by(AnnotationEventRow.id)):
+        _outside(ballot, kind, class_id)
+    return ballot
+
+
+def _outside(ballot: Ballot, kind: str, class_id: int | None) -> None:
+    if kind == "import":
+        ballot.imported = class_id
+    else:
+        ballot.reviewed = class_id
 
 
 def rebuild(database: Database) -> dict[int, int]:
-    raise NotImplementedError
+    """Return sample id -> class id of every label of the store, from the events alone (deleted samples included)."""
+    return database.read(_replay)
+
+
+def _replay(session: Session) -> dict[int, int]:
+    ballots: dict[int, Ballot] = {}
+    given: dict[str, tuple[int, int]] = {}  # answer id -> query, user
+    columns = [getattr(AnnotationEventRow, name) for name in _REPLAYED]
+    result = session.connection().execute(
+        select(*columns).order_by(AnnotationEventRow.id), execution_options={"stream_results": True}
+    )
+    for part in result.partitions(_ROWS_AT_ONCE):
+        for sample_id, *event in part:
+            _apply(ballots.setdefault(sample_id, Ballot()), given, *event)
+    verdicts = ((sample_id, ballot.verdict()) for sample_id, ballot in ballots.items())
+    return {sample_id: verdict.class_id for sample_id, verdict in verdicts if verdict is not None}
+
+
+_REPLAYED = ("sample_id", "kind", "query_id", "user_id", "answer_id", "target_id", "class_id", "counts", "slots")
+
+
+def _apply(
+    ballot: Ballot,
+    given: dict[str, tuple[int, int]],
+    kind: str,
+    query_id: int | None,
+    user_id: int,
+    answer_id: str | None,
+    target_id: str | None,
+    class_id: int | None,
+    counts: bool,
+    slots: int | None,
+) -> None:
+    if kind in ("import", "review"):
+        _outside(ballot, kind, class_id)
+    if kind == "decide" and query_id is not None:
+        ballot.decided.add(query_id)
+    if kind in ("answer", "undo", "withdraw") and target_id in given:
+        ballot.withdraw(*given[target_id])
+    if kind == "answer" and counts and query_id is not None and answer_id is not None:
+        given[answer_id] = (query_id, user_id)
+        ballot.slots[query_id] = slots or 1
+        if class_id is not None:
+            ballot.vote(query_id, user_id, class_id)
 
 
 def counts(database: Database, actor: Actor, project_id: int) -> dict[str, int]:
-    """Class name -> labels, all classes listed."""
-    raise NotImplementedError
+    """Return class name -> labels, with every class of the project, by position.
+
+    Raises:
+        PermissionDenied: below viewer in the project.
+    """
+
+    def work(session: Session) -> dict[str, int]:
+        authorize(session, actor, project_id, Role.viewer)
+        live = select(LabelTableRow.class_id, LabelTableRow.id).join(SampleRow, SampleRow.id == LabelTableRow.sample_id)
+        labels = live.where(SampleRow.deleted_at.is_(None)).subquery()
+        statement = (
+            select(ClassRow.name, func.count(labels.c.id))
+            .outerjoin(labels, labels.c.class_id == ClassRow.id)
+            .where(ClassRow.project_id == project_id, ClassRow.retired_at.is_(None))
+            .group_by(ClassRow.id, ClassRow.name, ClassRow.position)
+            .order_by(ClassRow.position)
+        )
+        return dict(session.execute(statement).tuples().all())
+
+    return database.read(work)
 
 
 def export_rows(database: Database, actor: Actor, project_id: int) -> Iterator[LabelRow]:
-    raise NotImplementedError
+    """Return every label of samples that are there, by sample id, a few thousand rows in memory at a time.
+
+    Raises:
+        PermissionDenied: below reviewer in the project, at the call.
+    """
+    database.read(lambda session: authorize(session, actor, project_id, Role.reviewer))
+    return _pages(database, project_id)
+
+
+def _pages(database: Database, project_id: int) -> Iterator[LabelRow]:
+    after = 0
+    while rows := database.read(lambda session, after=after: _page(session, project_id, after)):  # type: ignore[misc]
+        yield from rows
+        after = rows[-1].sample_id
+
+
+def _page(session: Session, project_id: int, after: int) -> list[LabelRow]:
+    asked = (
+        select(func.max(RoundRow.number))
+        .join(QueryRow, QueryRow.round_id == RoundRow.id)
+        .where(QueryRow.sample_id == SampleRow.id, QueryRow.state == "closed")
+        .scalar_subquery()
+    )
+    statement = (
+        select(SampleRow, LabelTableRow, ClassRow.name, asked)
+        .join(LabelTableRow, LabelTableRow.sample_id == SampleRow.id)
+        .join(ClassRow, ClassRow.id == LabelTableRow.class_id)
+        .where(SampleRow.project_id == project_id, SampleRow.deleted_at.is_(None), SampleRow.id > after)
+        .order_by(SampleRow.id)
+        .limit(_ROWS_AT_ONCE)
+    )
+    return [
+        LabelRow(
+            sample_id=sample.id,
+            name=sample.name,
+            sha256=sample.sha256,
+            split=sample.split,
+            class_name=name,
+            origin=label.origin,
+            votes=label.votes,
+            round_number=number if label.origin != "imported" else None,
+            updated_at=label.updated_at,
+        )
+        for sample, label, name, number in session.execute(statement)
+    ]

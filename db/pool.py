@@ -37,23 +37,26 @@ def has_label() -> ColumnElement[bool]:
     return select(LabelTableRow.id).where(LabelTableRow.sample_id == SampleRow.id).exists()
 
 
+def was_seen() -> ColumnElement[bool]:
+    """Whether an answer of any kind stands for the sample."""
+    standing = AnnotationRow.sample_id == SampleRow.id, AnnotationRow.withdrawn_at.is_(None)
+    return select(AnnotationRow.id).where(*standing).exists()
+
+
 def is_set_aside() -> ColumnElement[bool]:
     """Whether people saw the sample and left it without a label (passed, or a tie): it waits for a review."""
-    standing = select(AnnotationRow.id).where(
-        AnnotationRow.sample_id == SampleRow.id, AnnotationRow.withdrawn_at.is_(None)
-    )
     asked = select(QueryRow.id).where(QueryRow.sample_id == SampleRow.id, QueryRow.state == "open")
-    return and_(standing.exists(), ~asked.exists(), ~has_label())
+    return and_(was_seen(), ~asked.exists(), ~has_label())
 
 
 def askable(project_id: int, split: str = "pool") -> list[ColumnElement[bool]]:
-    """Conditions for samples of a split that may be asked: there, without a label, not set aside."""
+    """Conditions for samples of a split that may be asked: there, without a label, not seen by anybody."""
     return [
         SampleRow.project_id == project_id,
         SampleRow.split == split,
         SampleRow.deleted_at.is_(None),
         ~has_label(),
-        ~is_set_aside(),
+        ~was_seen(),
     ]
 
 
@@ -72,7 +75,8 @@ def pool_index(
         project_id: the project.
         splits: of 'pool', 'holdout', 'validation', 'test'.
         labeled: True for samples with a label, False for those without, None for all.
-        set_aside: with `labeled=False`, whether to include samples that people passed on; they are not asked again.
+        set_aside: with `labeled=False`, whether to include samples that people saw and left without
+            a label (passed, tied, or waiting for a second vote); they are not asked in another round.
 
     Raises:
         NotFound: if there is no such project.
@@ -84,7 +88,7 @@ def pool_index(
     if labeled is not None:
         conditions.append(has_label() if labeled else ~has_label())
     if labeled is False and not set_aside:
-        conditions.append(~is_set_aside())
+        conditions.append(~was_seen())
 
     def work(session: Session) -> PoolIndex:
         _require(session, project_id)
