@@ -132,8 +132,11 @@ def port_is_free(host: str, port: int) -> bool:
 
 def free_port(host: str, preferred: int) -> int:
     """Return the preferred port if it is free, else any free one."""
-    if port_is_free(host, preferred):
-        return preferred
+    return preferred if port_is_free(host, preferred) else any_port(host)
+
+
+def any_port(host: str = "127.0.0.1") -> int:
+    """Return a port that is free now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

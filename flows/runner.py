@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("borderline.runner")
 
 POLL_SECONDS = 1.0
-RECONCILE_SECONDS = 300
 DEPLOYMENT = "borderline"
 
 
@@ -32,7 +31,7 @@ def main() -> None:
     wait_for_prefect(os.environ["PREFECT_API_URL"])
     stop = threading.Event()
     runner = Runner(name="borderline", limit=1, query_seconds=POLL_SECONDS, pause_on_shutdown=False)
-    for deployment in build_deployments():
+    for deployment in build_deployments(settings.reconcile_seconds):
         runner.add_deployment(deployment)
     bell = threading.Thread(target=ring_when_due, args=(settings, stop), name="doorbell", daemon=True)
     bell.start()
@@ -42,7 +41,7 @@ def main() -> None:
         stop.set()
 
 
-def build_deployments(interval: float = RECONCILE_SECONDS) -> list[RunnerDeployment]:
+def build_deployments(interval: float) -> list[RunnerDeployment]:
     """Return the deployments of all flows; ``reconcile`` runs on an interval of that many seconds."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.types.entrypoint import EntrypointType

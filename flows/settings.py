@@ -24,6 +24,7 @@ class Settings(BaseSettings):
         prefect_api_url: A Prefect server that is already there; None starts an embedded one.
         device: ``auto``, ``cpu`` or ``cuda``.
         workers: Threads that decode images; 0 is one a core.
+        reconcile_seconds: Interval of the scheduled flow that finds what was lost between two processes.
     """
 
     model_config = SettingsConfigDict(env_prefix="BORDERLINE_", extra="ignore")
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     prefect_api_url: str | None = None
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     workers: int = Field(default=0, ge=0)
+    reconcile_seconds: float = Field(default=300, gt=0)
 
     @field_validator("home")
     @classmethod
@@ -72,6 +74,7 @@ class Settings(BaseSettings):
             "BORDERLINE_PREFECT_PORT": str(self.prefect_port),
             "BORDERLINE_DEVICE": self.device,
             "BORDERLINE_WORKERS": str(self.workers),
+            "BORDERLINE_RECONCILE_SECONDS": str(self.reconcile_seconds),
         }
         if self.database_url:
             variables["BORDERLINE_DATABASE_URL"] = self.database_url

@@ -1,0 +1,110 @@
+"""A real Prefect server and the real runner: the schedule fires, the doorbell starts rounds, SQL is the truth.
+
+`pip check` and imports see neither of the two breaks of today's versions (fastapi above 0.150 keeps the server from
+starting; with SQLAlchemy 2.1 schedules silently never run): only a server that is started shows them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db import rounds as round_store
+from db.access import local_user
+from flows.processes import Service, any_port, stop_all
+from flows.settings import Settings
+from flows.simulate import answer_all
+from flows.store import Store, open_store
+from flows.up import build_services
+from tests.flows.conftest import make_project, read_digits
+
+WAIT_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A server and a runner on a home of their own; the page is not started."""
+    home = tmp_path_factory.mktemp("prefect")
+    settings = Settings(home=home, device="cpu", prefect_port=any_port(), reconcile_seconds=5)
+    running = [service for service in build_services(settings, str(home)) if service.name != "page"]
+    for service in running:
+        service.start()
+    yield settings
+    stop_all(list(reversed(running)), str(home))
+    _keep_logs(running)
+
+
+def _keep_logs(running: list[Service]) -> None:
+    folder = os.environ.get("BORDERLINE_KEEP_LOGS")
+    for service in running if folder else []:
+        Path(str(folder)).joinpath(service.log.name).write_bytes(service.log.read_bytes())
+
+
+@pytest.fixture
+def store(services: Settings) -> Iterator[Store]:
+    with open_store(services, system=True) as opened:
+        yield opened
+
+
+def ask(settings: Settings, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    url = f"http://127.0.0.1:{settings.prefect_port}/api{path}"
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
+def until(condition: Callable[[], Any], what: str, log: Path) -> Any:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            found = condition()
+        except OSError:  # the server is starting
+            found = None
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            pytest.fail(f"no {what} within {WAIT_SECONDS} s; the runner said: {log.read_text()[-3000:]}")
+        time.sleep(0.3)
+
+
+def runs_of(settings: Settings, flow: str) -> list[dict[str, Any]]:
+    return ask(settings, "/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}, "limit": 50})
+
+
+def test_a_scheduled_deployment_runs(services: Settings) -> None:
+    def completed() -> list[dict[str, Any]]:
+        runs = runs_of(services, "reconcile")
+        return [run for run in runs if run["auto_scheduled"] and run["state_type"] == "COMPLETED"]
+
+    until(completed, "completed scheduled run of reconcile", services.log_folder / "runner.log")
+
+
+def test_rounds_run_by_themselves_one_after_the_other(services: Settings, store: Store) -> None:
+    project = make_project(store, batch_size=5, reserve_size=5)
+    read_digits(store, project, 150)
+    log = services.log_folder / "runner.log"
+
+    def open_round(number: int) -> bool:
+        history = round_store.history(store.database, store.actor, project.id)
+        return any(item.number == number and item.state == "open" for item in history)
+
+    until(lambda: open_round(1), "first round", log)
+    answer_all(store, local_user(store.database, "ana"), project)
+    until(lambda: open_round(2), "second round after the answers", log)
+    history = round_store.history(store.database, store.actor, project.id)
+    assert history[1].model_version_id is not None
+
+    def completed() -> bool:
+        runs = runs_of(services, "active_learning_round")
+        return len(runs) == 2 and all(run["state_type"] == "COMPLETED" for run in runs)
+
+    until(completed, "two completed runs, no more", log)
+    artifacts = ask(services, "/artifacts/filter", {"limit": 50})
+    assert any(artifact["type"] == "progress" for artifact in artifacts)
