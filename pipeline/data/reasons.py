@@ -46,7 +46,7 @@ def unknown_content(data: bytes) -> str:
 def reason_for(error: Exception, data: bytes, pixel_cap: int) -> str:
     """Translate what a decoder raised."""
     text = str(error).lower()
-    if isinstance(error, Image.DecompressionBombError):
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"it claims far more pixels than the limit of {pixel_cap / 1e6:.0f} million"
     if isinstance(error, MemoryError):
         return "it does not fit into memory"

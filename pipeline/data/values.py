@@ -14,10 +14,16 @@ Pixels = NDArray[np.uint8]
 
 
 def value_range(array: NDArray[Any], chunk: int = 4096) -> tuple[float, float]:
-    """Return the least and greatest finite value of an array, read in pieces along its first axis."""
+    """Return the least and greatest finite value of an array, read in pieces along its first axis.
+
+    Raises:
+        ImageRejected: The values are no real numbers.
+    """
     low, high = np.inf, -np.inf
     for start in range(0, len(array), chunk):
         part = np.asarray(array[start : start + chunk])
+        if part.dtype.kind not in "buif":
+            raise ImageRejected(f"expected numbers as pixel values, got type {part.dtype}")
         if part.dtype.kind == "f":
             part = part[np.isfinite(part)]
         if part.size:
@@ -41,7 +47,7 @@ def to_uint8(array: NDArray[Any], low: float, high: float) -> Pixels:
         high: The greatest value that occurs.
 
     Raises:
-        ImageRejected: The values are no numbers, or one is NaN or infinite.
+        ImageRejected: A value is NaN or infinite.
 
     >>> to_uint8(np.array([0, 32896, 65535], np.uint16), 0, 65535).tolist()
     [0, 128, 255]
@@ -51,8 +57,6 @@ def to_uint8(array: NDArray[Any], low: float, high: float) -> Pixels:
         return np.asarray(array, np.uint8)
     if kind == "b":
         return np.where(array, 255, 0).astype(np.uint8)
-    if kind not in "iuf":
-        raise ImageRejected(f"expected numbers as pixel values, got type {array.dtype}")
     if kind == "f" and not np.isfinite(array).all():
         raise ImageRejected("it holds values that are not numbers (NaN) or infinite")
     offset, scale = _offset_and_scale(kind, low, high)
@@ -68,7 +72,7 @@ def _offset_and_scale(kind: str, low: float, high: float) -> tuple[float, float]
         return 0.0, 1.0
     if low >= 0 and high <= 65535:
         return 0.0, 1 / 257
-    return low, 255.0 / max(high - low, np.finfo(np.float64).tiny)
+    return low, 255.0 / (high - low) if high > low else 0.0
 
 
 def as_image(array: NDArray[Any]) -> NDArray[Any]:
