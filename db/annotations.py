@@ -26,7 +26,8 @@ def submit(database: Database, actor: Actor, project_id: int, answer: Answer) ->
 
     The same id with the same answer returns the first result with `repeated`. A late answer (lease over, query given
     to somebody else) takes a free slot; if there is none it is kept as a draft, without effect. An edit names the
-    earlier answer in `supersedes`: that one is withdrawn in the same transaction.
+    earlier answer in `supersedes` and carries that one's token: it is withdrawn in the same transaction, or stands
+    if the new one can only be a draft.
 
     Raises:
         PermissionDenied: below annotator in the project.
@@ -129,7 +130,8 @@ def _undo(
         return answering.record(session, query, user_id, receipt, digest, payload, counts=False, **event)
     note = _own_answer(session, user_id, query.project_id, answer_id)
     claim = answering.withdraw(session, query, note, lease)
-    message = "" if claim is not None else "Taken back; others answer this image now."
+    gone = "Taken back; others answer this image now." if query.state == "open" else "Taken back; it is asked no more."
+    message = "" if claim is not None else gone
     receipt = answering.finish(session, query, undo_id, message)
     return answering.record(session, query, user_id, receipt, digest, payload, counts=query.kind != "gold", **event)
 

@@ -101,9 +101,9 @@ def standing(session: Session, query: QueryRow, user_id: int) -> AnnotationRow |
     return session.scalars(select(AnnotationRow).where(*mine)).one_or_none()
 
 
-def why_draft(session: Session, query: QueryRow, user_id: int) -> str:
+def why_draft(session: Session, query: QueryRow, user_id: int, *, edit: bool) -> str:
     """Say why an answer cannot count whatever the claim; empty if it can."""
-    if standing(session, query, user_id) is not None:
+    if not edit and standing(session, query, user_id) is not None:
         return ANSWERED
     sample = session.get_one(SampleRow, query.sample_id)
     if sample.deleted_at is not None or session.get_one(ProjectRow, query.project_id).deleted_at is not None:
@@ -115,7 +115,7 @@ def why_draft(session: Session, query: QueryRow, user_id: int) -> str:
 
 
 def usable_claim(session: Session, query: QueryRow, row: ClaimRow, user_id: int) -> ClaimRow | None:
-    """Return the claim the answer goes to: its own while nobody took the slot, another one of the user, or a free slot."""
+    """Return the claim the answer goes to: its own while nobody took it, another of the user, or a free slot."""
     if row.state == "leased":
         return row
     mine = ClaimRow.query_id == query.id, ClaimRow.user_id == user_id, ClaimRow.state == "leased"
@@ -142,7 +142,8 @@ def accept(session: Session, query: QueryRow, row: ClaimRow, answer: Answer) -> 
     session.flush()
     if answer.outcome == "class":
         _close_if_full(session, query, at)
-        resolve(session, query.project_id, query.sample_id)
+        if resolve(session, query.project_id, query.sample_id) is not None:
+            _spare_others(session, query, at)
 
 
 _ANNOTATION_FIELDS = frozenset(AnnotationRow.__table__.columns.keys()) & frozenset(Answer.__dataclass_fields__)
@@ -153,6 +154,32 @@ def _close_if_full(session: Session, query: QueryRow, at: int) -> None:
     if session.scalars(select(func.count(AnnotationRow.id)).where(*voted)).one() >= query.slots:
         query.state, query.closed_at = "closed", at
         session.flush()
+
+
+def _spare_others(session: Session, query: QueryRow, at: int) -> None:
+    """A late answer to an older query gave the label: do not ask the newer one that nobody holds."""
+    held = ClaimRow.query_id == QueryRow.id, ClaimRow.state == "leased", ClaimRow.expires_at > at
+    others = (
+        QueryRow.sample_id == query.sample_id,
+        QueryRow.id != query.id,
+        QueryRow.state == "open",
+        QueryRow.kind.in_(("learn", "holdout", "confirm")),
+        ~select(ClaimRow.id).where(*held).exists(),
+    )
+    ids = list(session.scalars(select(QueryRow.id).where(*others)))
+    if ids:
+        session.execute(update(QueryRow).where(QueryRow.id.in_(ids)).values(state="withdrawn", closed_at=at))
+
+
+def regain(session: Session, query: QueryRow, note: AnnotationRow, lease_ms: int) -> ClaimRow | None:
+    """Take an answer back for an edit; if its annotator cannot have the query again it stands as it was."""
+    point = session.begin_nested()
+    claim = withdraw(session, query, note, lease_ms)
+    if claim is None:
+        point.rollback()
+    else:
+        point.commit()
+    return claim
 
 
 def withdraw(session: Session, query: QueryRow, note: AnnotationRow, lease_ms: int) -> ClaimRow | None:

@@ -1,8 +1,9 @@
 """Claims: a query handed to one annotator for a limited time, by the database's clock.
 
-What must not happen is forbidden by unique indexes; the order of steps below only makes the refusals rare. On PostgreSQL
-the query is locked first and its slots are counted in a second statement (a count in the locking statement is as old as
-its snapshot); SQLite's writers are one at a time. An expired lease ends when somebody needs its slot, never by a sweeper.
+What must not happen is forbidden by unique indexes; the order of steps below only makes the refusals rare. On
+PostgreSQL the query is locked first and its slots are counted in a second statement (a count in the locking statement
+is as old as its snapshot); SQLite's writers are one at a time. An expired lease ends when somebody needs its slot,
+never by a sweeper.
 """
 
 from __future__ import annotations

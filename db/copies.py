@@ -1,18 +1,104 @@
-"""Adversarial copies. (Signatures; the bodies follow.)"""
+"""Adversarial copies: they train only once their original has a label, which they share (DFAL)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db import files
+from db.access import authorize
+from db.clock import now
 from db.engine import Database
-from db.records import Actor, NewFile, TrainingCopy
+from db.errors import InvalidInput, NotFound
+from db.records import Actor, NewFile, Role, TrainingCopy
+from db.sql import chunks, insert_new
+from db.tables import AdversarialCopyRow, ClassRow, FileRow, LabelTableRow, RoundRow, SampleRow
 
 
 def record_copies(
     database: Database, actor: Actor, round_id: int, file: NewFile, rows: Sequence[tuple[int, int, float | None]]
 ) -> int:
-    raise NotImplementedError
+    """Record the copies of a round: (sample id, row of the file, distance). The first ones recorded stay.
+
+    Returns:
+        How many copies the round has now.
+
+    Raises:
+        PermissionDenied: below administrator in the project.
+        NotFound: if there is no such round.
+        InvalidInput: for samples of another project.
+    """
+
+    def work(session: Session) -> int:
+        turn = session.scalars(
+            select(RoundRow).where(RoundRow.id == round_id).with_for_update(key_share=True)
+        ).one_or_none()
+        authorize(session, actor, turn.project_id if turn else None, Role.administrator)
+        if turn is None:
+            raise NotFound(f"expected a round, got the id {round_id} of none; begin one first")
+        mine = select(AdversarialCopyRow.id).where(AdversarialCopyRow.round_id == round_id)
+        if rows and session.scalars(mine.limit(1)).first() is None:
+            _insert(session, turn, file, rows)
+        return len(session.scalars(mine).all())
+
+    return database.write(work, idempotent=True)
+
+
+def _insert(session: Session, turn: RoundRow, file: NewFile, rows: Sequence[tuple[int, int, float | None]]) -> None:
+    _require_samples(session, turn.project_id, [int(sample_id) for sample_id, _, _ in rows])
+    file_id = next(iter(files.register(session, turn.project_id, "copies", [file]).values()))
+    base = {"round_id": turn.id, "file_id": file_id, "created_at": now(session)}
+    for part in chunks(list(rows)):
+        values = [
+            {**base, "sample_id": int(sample_id), "file_row": int(row), "distance": _finite(distance)}
+            for sample_id, row, distance in part
+        ]
+        insert_new(session, AdversarialCopyRow, values)
+
+
+def _finite(distance: float | None) -> float | None:
+    if distance is None:
+        return None
+    if not math.isfinite(distance):
+        raise InvalidInput(f"expected a finite distance, got {distance}; leave out images that did not flip")
+    return float(distance)
+
+
+def _require_samples(session: Session, project_id: int, ids: Sequence[int]) -> None:
+    found = 0
+    for part in chunks(list(set(ids))):
+        mine = SampleRow.project_id == project_id, SampleRow.id.in_(part)
+        found += len(session.scalars(select(SampleRow.id).where(*mine)).all())
+    if found != len(ids):
+        raise InvalidInput(f"expected {len(ids)} different samples of this project, got {found}; use ids of its pool")
 
 
 def copies_for_training(database: Database, project_id: int, last_rounds: int = 3) -> list[TrainingCopy]:
-    raise NotImplementedError
+    """Return copies of the last rounds that made any, whose original is in the pool and has a label."""
+    made = (
+        select(RoundRow.number)
+        .join(AdversarialCopyRow, AdversarialCopyRow.round_id == RoundRow.id)
+        .where(RoundRow.project_id == project_id)
+        .distinct()
+        .order_by(RoundRow.number.desc())
+        .limit(last_rounds)
+    )
+    statement = (
+        select(FileRow.path, FileRow.sha256, AdversarialCopyRow.row, AdversarialCopyRow.sample_id, ClassRow.position)
+        .join(RoundRow, RoundRow.id == AdversarialCopyRow.round_id)
+        .join(FileRow, FileRow.id == AdversarialCopyRow.file_id)
+        .join(SampleRow, SampleRow.id == AdversarialCopyRow.sample_id)
+        .join(LabelTableRow, LabelTableRow.sample_id == SampleRow.id)
+        .join(ClassRow, ClassRow.id == LabelTableRow.class_id)
+        .where(RoundRow.project_id == project_id, SampleRow.split == "pool", SampleRow.deleted_at.is_(None))
+        .where(RoundRow.number.in_(made))
+        .order_by(RoundRow.number, AdversarialCopyRow.row)
+    )
+
+    def work(session: Session) -> list[TrainingCopy]:
+        return [TrainingCopy(*row) for row in session.execute(statement)]
+
+    return database.read(work)

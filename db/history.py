@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.access import authorize
 from db.engine import Database
-from db.records import Actor, Holdout, Role, RoundSummary
+from db.records import Actor, Holdout, Role, Round, RoundSummary
 from db.tables import (
     ClassRow,
     LabelTableRow,
@@ -98,3 +98,22 @@ def holdout_accuracy(session: Session, project_id: int) -> dict[int, Holdout]:
     return {
         version: Holdout(correct=int(correct), total=total) for version, correct, total in session.execute(statement)
     }
+
+
+def read_round(session: Session, turn: RoundRow) -> Round:
+    """Make the record of a round's row."""
+    model = session.get(RoundModelRow, turn.id)
+    return Round(
+        id=turn.id,
+        project_id=turn.project_id,
+        number=turn.number,
+        state=turn.state,
+        k=turn.k,
+        strategy=turn.strategy,
+        attempt=turn.attempt,
+        labels_before=turn.labels_before,
+        model_version_id=model.model_version_id if model else None,
+        begun_at=turn.begun_at,
+        opened_at=turn.opened_at,
+        closed_at=turn.closed_at,
+    )

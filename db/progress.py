@@ -1,10 +1,47 @@
-"""Progress. (Signatures; the bodies follow.)"""
+"""A project at a glance, in one read: for the Progress page and `borderline status`."""
 
 from __future__ import annotations
 
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.access import authorize
+from db.claims import offered
+from db.clock import now
 from db.engine import Database
-from db.records import Actor, Progress
+from db.history import summaries
+from db.jobs import latest_of
+from db.model_versions import current_of
+from db.pool import count
+from db.projects import load
+from db.records import Actor, Progress, Role
+from db.tables import ProjectRow, QueryRow, SampleRow
+
+_NOBODY = 0
 
 
 def progress(database: Database, actor: Actor, project_id: int) -> Progress:
-    raise NotImplementedError
+    """Return counts, rounds with their accuracy, the model in use, and what runs or failed last.
+
+    Raises:
+        PermissionDenied: below viewer in the project.
+        NotFound: if there is no such project.
+    """
+
+    def work(session: Session) -> Progress:
+        authorize(session, actor, project_id, Role.viewer)
+        job = latest_of(session, project_id)
+        free = offered(select(QueryRow), _NOBODY, project_id, now(session)).with_only_columns(func.count(QueryRow.id))
+        tested = SampleRow.project_id == project_id, SampleRow.split == "test", SampleRow.known_class_id.is_not(None)
+        return Progress(
+            project=load(session, session.get_one(ProjectRow, project_id)),
+            counts=count(session, project_id),
+            waiting=session.scalars(free).one(),
+            has_test=session.scalars(select(SampleRow.id).where(*tested).limit(1)).first() is not None,
+            rounds=tuple(summaries(session, project_id)),
+            model=current_of(session, project_id),
+            job=job if job is not None and job.state == "running" else None,
+            last_error=job.error if job is not None and job.state == "failed" else "",
+        )
+
+    return database.read(work)

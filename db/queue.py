@@ -14,6 +14,7 @@ from db.access import authorize
 from db.clock import now
 from db.engine import Database
 from db.errors import InvalidInput, NotFound
+from db.history import read_round
 from db.outbox import ring
 from db.pool import has_label, was_seen
 from db.records import Actor, NewQuery, NewQueue, Role, Round
@@ -28,8 +29,9 @@ def enqueue(database: Database, actor: Actor, round_id: int, queue: NewQueue) ->
     """Ask the round's queries and open it.
 
     Open queries of older rounds that nobody holds or has voted on are withdrawn (the reserve). Samples that got a
-    label, were seen or deleted, or are still out with somebody are left out; the reserve makes up for them: the
-    round's k is the number of learn queries outside of the reserve as asked. A round that is open already stays as it is.
+    label, were seen or deleted, or are still out with somebody are left out; the reserve makes up for them:
+    the round's k is the number of learn queries outside of the reserve as asked.
+    A round that is open already stays as it is.
 
     Raises:
         PermissionDenied: below administrator in the project.
@@ -39,8 +41,6 @@ def enqueue(database: Database, actor: Actor, round_id: int, queue: NewQueue) ->
     _check(queue)
 
     def work(session: Session) -> Round:
-        from db.rounds import read_round
-
         turn = _locked(session, actor, round_id)
         if turn.state == "preparing":
             _open(session, turn, queue)

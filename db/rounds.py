@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from db.access import authorize
@@ -10,11 +10,11 @@ from db.clock import now
 from db.completion import close_round, is_complete
 from db.engine import Database
 from db.errors import Conflict, NotFound
-from db.history import history
+from db.history import history, read_round
 from db.pool import askable, count
 from db.queue import enqueue
 from db.records import Actor, DueRound, Finished, Role, Round
-from db.tables import ModelVersionRow, ProjectRow, RoundModelRow, RoundRow, SampleRow
+from db.tables import ClaimRow, ModelVersionRow, ProjectRow, QueryRow, RoundModelRow, RoundRow, SampleRow
 
 __all__ = ["begin_round", "due", "enqueue", "get_round", "history", "labels_due", "set_model"]
 
@@ -39,7 +39,7 @@ def _due(session: Session, project_id: int) -> DueRound | None:
     if turn is not None and turn.state == "preparing":
         return DueRound(project_id=project_id, number=turn.number, reason="unfinished", attempt=turn.attempt)
     if turn is not None and turn.state == "open":
-        if not is_complete(session, turn):
+        if not is_complete(session, turn) or _must_wait(session, project_id):
             return None
     elif not _any_askable(session, project_id):
         return None
@@ -69,7 +69,7 @@ def begin_round(database: Database, actor: Actor, project_id: int) -> Round | Fi
             session.flush()
             return read_round(session, turn)
         if turn is not None and turn.state == "open":
-            if not is_complete(session, turn):
+            if not is_complete(session, turn) or _must_wait(session, project_id):
                 return read_round(session, turn)
             close_round(session, turn, actor.user_id)
         return _next(session, project, turn.number + 1 if turn else 1)
@@ -161,29 +161,25 @@ def labels_due(database: Database, actor: Actor, project_id: int) -> int:
     return database.read(work)
 
 
-def read_round(session: Session, turn: RoundRow) -> Round:
-    """Make the record of a round's row."""
-    model = session.get(RoundModelRow, turn.id)
-    return Round(
-        id=turn.id,
-        project_id=turn.project_id,
-        number=turn.number,
-        state=turn.state,
-        k=turn.k,
-        strategy=turn.strategy,
-        attempt=turn.attempt,
-        labels_before=turn.labels_before,
-        model_version_id=model.model_version_id if model else None,
-        begun_at=turn.begun_at,
-        opened_at=turn.opened_at,
-        closed_at=turn.closed_at,
-    )
-
-
 def _latest(session: Session, project_id: int) -> RoundRow | None:
     statement = select(RoundRow).where(RoundRow.project_id == project_id).order_by(RoundRow.number.desc()).limit(1)
     return session.scalars(statement).one_or_none()
 
 
 def _any_askable(session: Session, project_id: int) -> bool:
-    return session.scalars(select(SampleRow.id).where(*askable(project_id)).limit(1)).first() is not None
+    """Whether a round would have something to ask that nobody holds already."""
+    held = _held(session).where(QueryRow.sample_id == SampleRow.id).exists()
+    return session.scalars(select(SampleRow.id).where(*askable(project_id), ~held).limit(1)).first() is not None
+
+
+def _must_wait(session: Session, project_id: int) -> bool:
+    """Whether all that is left of the pool is in somebody's hands: another round would have nothing to ask."""
+    if _any_askable(session, project_id):
+        return False
+    return session.scalars(_held(session).where(QueryRow.project_id == project_id).limit(1)).first() is not None
+
+
+def _held(session: Session) -> Select[tuple[int]]:
+    live = ClaimRow.state == "leased", ClaimRow.expires_at > now(session)
+    claimed = select(QueryRow.id).join(ClaimRow, ClaimRow.query_id == QueryRow.id)
+    return claimed.where(QueryRow.state == "open", *live)
