@@ -59,14 +59,12 @@ def submit(database: Database, actor: Actor, project_id: int, answer: Answer) ->
 def _save(session: Session, user_id: int, query: QueryRow, answer: Answer, digest: str) -> Receipt:
     answering.require_class(session, query.project_id, answer.class_id)
     claim: ClaimRow | None = answering.find_claim(session, query, user_id, answer.token)
-    if answer.supersedes is not None:
+    reason = answering.why_draft(session, query, user_id, edit=answer.supersedes is not None)
+    if answer.supersedes is not None and not reason:
         note = _own_answer(session, user_id, query.project_id, answer.supersedes)
         if note.query_id != query.id:
-            raise Conflict(
-                "expected an earlier answer to the same query, got one to another; edit it where it was given"
-            )
-        claim = answering.withdraw(session, query, note, 1000 * LEASE_SECONDS)
-    reason = answering.why_draft(session, query, user_id)
+            raise Conflict("expected an earlier answer to the same query, got one to another; edit that query")
+        claim = answering.regain(session, query, note, 1000 * LEASE_SECONDS)
     if claim is not None and not reason:
         claim = answering.usable_claim(session, query, claim, user_id)
     if claim is None or reason:

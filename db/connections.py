@@ -1,7 +1,8 @@
 """Engines whose every connection is durable and strict, and proves it.
 
 SQLite: the event recipe of SQLAlchemy's documentation, with BEGIN IMMEDIATE for writers (a deferred BEGIN that later
-writes fails at once with SQLITE_BUSY_SNAPSHOT, whatever the busy timeout) and a read-only path that takes no write lock.
+writes fails at once with SQLITE_BUSY_SNAPSHOT, whatever the busy timeout) and a read-only path that takes no write
+lock.
 """
 
 from __future__ import annotations
@@ -71,9 +72,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     for pragma, wanted in SQLITE_PRAGMAS.items():
         found = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
         if found != wanted:
-            raise StoreError(
-                f"expected SQLite's {pragma} to be {wanted}, got {found}; keep the database on a local disk that allows it"
-            )
+            raise StoreError(f"expected SQLite's {pragma} to be {wanted}, got {found}; keep it on a local disk")
 
 
 def _begin_sqlite(connection: Connection) -> None:

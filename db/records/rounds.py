@@ -50,7 +50,8 @@ class Finished:
 class NewQuery:
     """A sample to ask. `predicted` and `nearest` are class positions; `slots` None is the project's overlap.
 
-    `details` holds what 'why this image' shows; `expected` (a class position) is for kind 'gold', `group` for 'confirm'.
+    `details` holds what 'why this image' shows; `expected` (a class position) is for kind 'gold', `group` for kind
+    'confirm'.
     """
 
     sample_id: int

@@ -162,7 +162,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
-            "kind IN ('pixels', 'display', 'original', 'model', 'copies', 'synthetic', 'generator', 'export', 'checkpoint')",
+            "kind IN ('pixels', 'display', 'original', 'model', 'copies', 'synthetic', 'generator', 'export', "
+            "'checkpoint')",
             name=op.f("ck_files_kind"),
         ),
         sa.CheckConstraint("length(sha256) = 64 AND size >= 0", name=op.f("ck_files_content")),
