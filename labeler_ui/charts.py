@@ -60,19 +60,20 @@ def accuracy_chart(points: Sequence[Point]) -> Any:
         for point in points
     ]
     floor = max(0.0, min(point.low for point in points) - 0.05)
-    scale = altair.Scale(domain=[floor, 1.0], nice=False)
     axis = altair.Axis(format="%", tickCount=5, title=None, domain=False, ticks=False)
-    base = altair.Chart({"values": rows}).encode(
-        x=altair.X("Labels:Q", title="Labels the model learned from", axis=altair.Axis(tickMinStep=1, grid=False))
-    )
-    band = base.mark_area(opacity=0.16, interpolate="monotone").encode(
-        y=altair.Y("low:Q", scale=scale, axis=axis), y2="high:Q"
-    )
-    whisker = base.mark_rule(opacity=0.35).encode(y=altair.Y("low:Q", scale=scale, axis=axis), y2="high:Q")
-    line = base.mark_line(
-        strokeWidth=2.5, interpolate="monotone", point=altair.OverlayMarkDef(size=64, filled=True)
-    ).encode(
-        y=altair.Y("Accuracy:Q", scale=scale, axis=axis),
+    height: dict[str, Any] = {"scale": altair.Scale(domain=[floor, 1.0], nice=False), "axis": axis}
+    across: dict[str, Any] = {
+        "title": "Labels the model learned from",
+        "scale": altair.Scale(padding=12, zero=False),
+        "axis": altair.Axis(tickMinStep=1, tickCount=8, grid=False),
+    }
+    base = altair.Chart({"values": rows}).encode(x=altair.X("Labels:Q", **across))
+    between = base.encode(y=altair.Y("low:Q", **height), y2="high:Q")
+    many = len(points) > 1
+    spread = between.mark_area(opacity=0.16, interpolate="monotone") if many else between.mark_rule(strokeWidth=2)
+    dots = altair.OverlayMarkDef(size=64, filled=True)
+    line = base.mark_line(strokeWidth=2.5, interpolate="monotone", point=dots).encode(
+        y=altair.Y("Accuracy:Q", **height),
         tooltip=[
             altair.Tooltip("Round:Q"),
             altair.Tooltip("Labels:Q"),
@@ -80,4 +81,4 @@ def accuracy_chart(points: Sequence[Point]) -> Any:
             altair.Tooltip("Interval:N", title="95 % interval"),
         ],
     )
-    return (band + whisker + line).properties(height=300)
+    return (spread + line).properties(height=300)

@@ -38,12 +38,13 @@ def idle_state(progress: Progress, waiting: Waiting) -> dict[str, Any]:
     """Say why there is nothing to label now.
 
     Returns:
-        `kind` (a word for the picture), `title`, `detail`, and for work with a known length `done` and `total`.
+        `kind` (a word for the picture), `title`, `detail`; for work with a known length `done` and `total`; where one
+        helps, the `command` to type next.
     """
     project = progress.project
     if progress.counts.pool + progress.counts.holdout == 0:
-        command = f"borderline ingest {project.name} FOLDER"
-        return _state("empty", "No images yet", f"Add some with: {command}. They appear here by themselves.")
+        state = _state("empty", "No images yet", "Add a folder, and its images appear here by themselves:")
+        return {**state, "command": f"borderline ingest {project.name} FOLDER"}
     if project.state == "paused":
         return _state("pause", "This project is paused", "All answers are saved. Labeling goes on when it is resumed.")
     if waiting.with_others:

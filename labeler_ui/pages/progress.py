@@ -55,7 +55,7 @@ def _no_images(now: Progress) -> None:
 
 def _what_now(now: Progress) -> None:
     """One card: the work that is going on, or whose turn it is."""
-    with st.container(border=True):
+    with st.container(border=True, height="stretch"):
         if now.job is not None:
             _job(now.job)
         else:
@@ -94,16 +94,16 @@ def _error(now: Progress) -> None:
 
 
 def _figures(now: Progress, points: Sequence[Point]) -> None:
-    labels, accuracy, rounds, waiting = st.columns(4)
-    labels.metric("Labels", f"{now.counts.labels:,}", border=True)
+    row = st.container(horizontal=True)  # wraps on a phone
+    row.metric("Labels", f"{now.counts.labels:,}", border=True, height="stretch")
     if points:
         newest = points[-1]
         gain = None if len(points) < 2 else f"{100 * (newest.accuracy - points[-2].accuracy):+.1f} points"
-        accuracy.metric("Accuracy", f"{newest.accuracy:.1%}", gain, border=True)
+        row.metric("Accuracy", f"{newest.accuracy:.1%}", gain, border=True, height="stretch")
     else:
-        accuracy.metric("Accuracy", "–", border=True)
-    rounds.metric("Round", max((turn.number for turn in now.rounds), default=0), border=True)
-    waiting.metric("Waiting for an answer", f"{now.counts.open:,}", border=True)
+        row.metric("Accuracy", "–", border=True, height="stretch")
+    row.metric("Round", max((turn.number for turn in now.rounds), default=0), border=True, height="stretch")
+    row.metric("Waiting for an answer", f"{now.counts.open:,}", border=True, height="stretch")
 
 
 def _curve(now: Progress, points: Sequence[Point]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from labeler_ui.pages import label, progress, visit
-from labeler_ui.theme import MARK
+from labeler_ui.theme import LOGO, favicon
 
 
 def main() -> None:
     """Draw the frame and run the chosen page."""
-    st.set_page_config(page_title="Borderline", page_icon=":material/gesture:", layout="wide")
-    st.logo(MARK, size="large")
+    st.set_page_config(page_title="Borderline", page_icon=favicon(), layout="wide")
+    st.logo(LOGO, size="large")
     here = visit.sidebar()
     pages = [
         st.Page(lambda: label.show(here), title="Label", icon=":material/sell:", url_path="label", default=True),

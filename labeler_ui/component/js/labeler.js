@@ -261,7 +261,6 @@ class Labeler {
     this.view.parts.note.value = "";
     this.view.toggle("flag", true);
     this.view.parts.note.focus();
-    this.view.parts.flag.scrollIntoView({ block: "nearest" });
   }
 
   closeFlag() {
@@ -271,7 +270,6 @@ class Labeler {
 
   toggleGuidelines() {
     this.view.toggle("guidelines", this.view.parts.guidelines.hidden);
-    if (!this.view.parts.guidelines.hidden) this.view.parts.guidelines.scrollIntoView({ block: "nearest" });
   }
 
   toggleHelp() {

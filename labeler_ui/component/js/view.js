@@ -65,8 +65,6 @@ class View {
       this.stage(),
       this.part("classes", element("div", { class: "classes", role: "group", "aria-label": "Classes" })),
       this.tools(),
-      this.flagForm(),
-      this.guidelinesPanel(),
       this.helpDialog(setKeyboard),
     );
   }
@@ -112,6 +110,8 @@ class View {
       this.part("picture", element("div", { class: "picture" })),
       this.part("idle", element("div", { class: "idle", role: "status", hidden: "" })),
       this.part("last", element("div", { class: "last", "aria-live": "polite", hidden: "" })),
+      this.guidelinesPanel(),
+      this.flagForm(),
     );
   }
 
@@ -182,7 +182,7 @@ class View {
       const button = element(
         "button",
         {
-          type: "button", class: "class", "data-class": entry.id, "aria-keyshortcuts": entry.key || false,
+          type: "button", class: entry.name === entry.key ? "class short" : "class", "data-class": entry.id, "aria-keyshortcuts": entry.key || false,
           onmousedown: keepFocus, onclick: () => this.act({ name: "class", entry }),
         },
         element("kbd", { text: entry.key, "aria-hidden": "true" }),
@@ -192,11 +192,19 @@ class View {
       return button;
     });
     this.parts.classes.replaceChildren(...made);
+    const longest = Math.max(0, ...classes.map(({ name }) => name.length));
+    const onPhone = longest < 5 ? 5 : longest < 13 ? 3 : 2;
+    for (const [name, most] of [["--columns", 6], ["--columns-phone", onPhone]]) {
+      const rows = Math.ceil(classes.length / most) || 1; // full rows look calmer than a lonely last button
+      this.parts.classes.style.setProperty(name, Math.ceil(classes.length / rows) || 1);
+    }
     this.fillHelp(classes);
   }
 
   fillHelp(classes) {
-    const rows = [...classes.filter(({ key }) => key).map(({ key, name }) => [key, name])];
+    const named = classes.filter(({ key, name }) => key && key !== name).map(({ key, name }) => [key, name]);
+    const same = classes.filter(({ key, name }) => key && key === name).map(({ key }) => key);
+    const rows = same.length ? [[same.join(" "), "The class of that name"], ...named] : named;
     rows.push(["Space", "Skip: somebody else may answer"], ["X", "Not sure"], ["F", "Flag, with a note"]);
     rows.push(["U or Backspace", "Undo the last answer"], ["G", "Guidelines"], ["?", "This help"]);
     const pairs = rows.map(([key, text]) =>
@@ -224,7 +232,7 @@ class View {
     this.enableAnswers(item.state === "ready", true);
   }
 
-  showIdle({ kind, title, detail, done, total }) {
+  showIdle({ kind, title, detail, done, total, command }) {
     const { picture, idle } = this.parts;
     picture.replaceChildren();
     picture.hidden = true;
@@ -236,6 +244,7 @@ class View {
       this.idleShown = signature;
       const parts = [element("div", { class: "idle-icon" }, icon(ICONS[kind] ? kind : "model")),
         element("h2", { text: title }), element("p", { text: detail })];
+      if (command) parts.push(element("code", { text: command }));
       if (total) parts.push(bar(done, total, "Training"));
       idle.replaceChildren(...parts);
     }

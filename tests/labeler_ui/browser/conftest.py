@@ -1,0 +1,168 @@
+"""A real server process, a real browser, and a person at the labeling page."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from db.engine import Database
+from tests import browser as browsers
+from tests.labeler_ui.seed import Seeded, seed
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+ROOT = Path(__file__).parents[3]
+PATIENCE = 30.0
+
+
+def wait_for(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """Ask again and again until the condition holds, and return what it gave."""
+    deadline = time.monotonic() + patience
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
+        time.sleep(0.02)
+
+
+class PageServer:
+    """`python -m labeler_ui` as people run it; it can be killed and started again on the same port."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = {**os.environ, "BORDERLINE_HOME": str(self.home), "PYTHONPATH": str(ROOT)}
+        environment.pop("BORDERLINE_DATABASE_URL", None)
+        with (self.home / "page.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "labeler_ui", "--port", str(self.port)],
+                env=environment, cwd=self.home, stdout=log, stderr=log,
+            )  # fmt: skip
+        wait_for(self.answers, "the page's server")
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.home / "page.log").read_text()
+        with suppress(OSError), urllib.request.urlopen(f"{self.url}/api/health", timeout=1) as answer:
+            return answer.status == 200
+        return False
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(20)
+
+
+class Person:
+    """Somebody with a name at the labeling page of one project."""
+
+    def __init__(self, context: BrowserContext, server: PageServer, seeded: Seeded, name: str) -> None:
+        self.context, self.server, self.seeded, self.name = context, server, seeded, name
+        self.page: Page = context.new_page()
+        self.url = f"{server.url}/?project={seeded.project.name}&name={name}"
+
+    def open(self) -> Person:
+        self.page.goto(self.url)
+        self.ready()
+        return self
+
+    def ready(self) -> None:
+        self.page.wait_for_selector(".labeler[data-query]", timeout=PATIENCE * 1000)
+
+    def query(self) -> str | None:
+        return self.page.evaluate(
+            "() => { for (const host of document.querySelectorAll('*')) { const root = host.shadowRoot;"
+            " const found = root && root.querySelector('.labeler'); if (found) return found.dataset.query ?? null; }"
+            " return null }"
+        )
+
+    def press(self, *keys: str, every: float = 0) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+            if every:
+                self.page.wait_for_timeout(every)
+
+    def settled(self) -> None:
+        """Wait until nothing is in the outbox."""
+        self.page.wait_for_selector(".labeler[data-pending='0']", timeout=PATIENCE * 1000)
+
+    def saved(self, count: int, patience: float = PATIENCE) -> list[dict]:
+        """Wait until SQL has `count` answers and the page knows it; return the rows."""
+        wait_for(lambda: len(self.mine()) >= count, f"{count} answers in SQL, got {len(self.mine())}", patience)
+        self.settled()
+        rows = self.mine()
+        assert len(rows) == count
+        return rows
+
+    def mine(self) -> list[dict]:
+        return [row for row in self.seeded.answers() if row["user_name"] == self.name]
+
+    def classes(self, count: int) -> list[str | None]:
+        return [row["class_name"] for row in self.saved(count)]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with browsers.launched() as launched:
+        yield launched
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[PageServer]:
+    made = PageServer(tmp_path_factory.mktemp("home"))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def store(server: PageServer) -> Iterator[Database]:
+    with Database.open(None, home=server.home) as opened:
+        yield opened
+
+
+@pytest.fixture
+def seeded(store: Database) -> Seeded:
+    return seed(store)
+
+
+@pytest.fixture
+def visit(browser: Browser, server: PageServer) -> Iterator[Callable[..., Person]]:
+    """Return a function that opens the page for a person; errors in the page's script fail the test."""
+    contexts, problems = [], []
+
+    def opened(seeded: Seeded, name: str = "ada", **options: object) -> Person:
+        context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+        contexts.append(context)
+        person = Person(context, server, seeded, name)
+        person.page.on("pageerror", lambda error: problems.append(str(error)))
+        return person.open()
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def person(visit: Callable[..., Person], seeded: Seeded) -> Person:
+    return visit(seeded)
