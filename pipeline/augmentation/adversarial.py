@@ -50,7 +50,7 @@ def check_copies(copies: LabeledImages, labeled: LabeledImages, validation: Labe
     for sample, target in zip(copies.ids.tolist(), copies.targets.tolist(), strict=True):
         if known.get(sample) != target:
             raise TrainingError(
-                f"expected the copy of sample {sample} to carry its original's label {known.get(sample)}, got {target}; "
+                f"expected the copy of sample {sample} with its original's class {known.get(sample)}, got {target}; "
                 "take copies only of labeled samples, with today's label"
             )
     if validation is not None and not set(copies.ids.tolist()).isdisjoint(validation.ids.tolist()):

@@ -13,16 +13,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.transforms.v2 import functional as v2
 
 from pipeline.errors import DataError
 
 Augmentation = Literal["auto", "none", "drawing", "photo"]
-"""'drawing' shifts, turns and scales a little; 'photo' shifts and flips left to right; 'auto' goes by the channels."""
+"""'drawing' shifts, turns, scales and slants a little; 'photo' shifts and flips left to right; 'auto' goes by the channels."""
 
 _SHIFT = 0.08  # share of the side, each way
 _TURN = 12.0  # degrees, each way
 _SCALE = 0.10  # share, each way
+_SHEAR = 0.15  # slope, each way
 
 
 def to_float(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -36,7 +36,7 @@ def to_float(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     [0.0, 1.0]
     """
     if images.dtype == torch.uint8:
-        return v2.to_dtype(images, dtype, scale=True)
+        return images.to(dtype) / 255
     if not images.is_floating_point():
         raise DataError(f"expected uint8 or float images, got {images.dtype}; scale them to [0, 1] or to uint8 first")
     return images.to(dtype)
@@ -74,9 +74,11 @@ def _uniform(count: int, limit: float, generator: torch.Generator) -> Tensor:
 def _drawing(count: int, side: int, generator: torch.Generator) -> Tensor:
     angle = _uniform(count, math.radians(_TURN), generator)
     scale = 1 + _uniform(count, _SCALE, generator)
+    slope = _uniform(count, _SHEAR, generator)
     shift_x, shift_y = (_uniform(count, 2 * _SHIFT, generator) for _ in range(2))  # the grid runs from -1 to 1
-    first = torch.stack([angle.cos() * scale, -angle.sin() * scale, shift_x], dim=1)
-    second = torch.stack([angle.sin() * scale, angle.cos() * scale, shift_y], dim=1)
+    cos, sin = angle.cos() * scale, angle.sin() * scale
+    first = torch.stack([cos, slope * cos - sin, shift_x], dim=1)
+    second = torch.stack([sin, slope * sin + cos, shift_y], dim=1)
     return torch.stack([first, second], dim=1)  # (B, 2, 3)
 
 

@@ -30,7 +30,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.classes < 2:
-            raise ModelError(f"expected at least 2 classes, got {self.classes}; a classifier needs something to tell apart")
+            raise ModelError(f"expected at least 2 classes, got {self.classes}; name one more")
         if self.channels < 1 or self.image_size < 1:
             raise ModelError(f"expected channels and image_size above 0, got {self.channels} and {self.image_size}")
 

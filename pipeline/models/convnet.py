@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +14,7 @@ _LEAST, _MOST = 8, 128
 
 
 class ConvNet(Classifier):
-    """3 x 3 convolutions with BatchNorm, halved after each stage but the last, down to 4 to 7 pixels, average, dropout, linear.
+    """3 x 3 convolutions with BatchNorm, halved after each stage but the last, averaged at 4 to 7 pixels; one linear.
 
     Works from 8 to 128 pixels a side, gray or color. The only dropout stands in the head, so that Monte Carlo dropout
     needs the features just once.
@@ -23,13 +25,13 @@ class ConvNet(Classifier):
         size = architecture.image_size
         if not _LEAST <= size <= _MOST:
             raise ModelError(
-                f"expected an image size from {_LEAST} to {_MOST} for convnet, got {size}; use resnet18 for larger images"
+                f"expected an image size from {_LEAST} to {_MOST} for convnet, got {size}; larger: resnet18"
             )
         halvings = max(1, (size // 4).bit_length() - 1)  # 8 -> 1, 28 -> 2, 32 -> 3, 64 -> 4, 128 -> 5
         widths = [min(32 * 2**stage, 256) for stage in range(halvings + 1)]
         self.normalize = Normalize([0.5] * architecture.channels, [0.25] * architecture.channels)
         layers: list[nn.Module] = []
-        for before, after in zip([architecture.channels, *widths], widths, strict=False):
+        for before, after in itertools.pairwise([architecture.channels, *widths]):
             layers += [*_convolution(before, after), nn.MaxPool2d(2)]
         layers[-1:] = _convolution(widths[-1], widths[-1])  # after the last stage no halving, one more convolution
         self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())

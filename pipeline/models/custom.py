@@ -17,9 +17,9 @@ from pipeline.models.state import borrowed
 class Custom(Classifier):
     """Wraps what a factory returns.
 
-    The factory is called with `classes`, `channels` and `image_size` and returns an `nn.Module` from images (B, C, S, S)
-    in [0, 1] to logits (B, K), with its normalization inside. If it has `features` and `head` they are used; otherwise
-    its last `nn.Linear` is taken for the head and what that layer reads for the features. A first pass checks that.
+    The factory is called with `classes`, `channels` and `image_size`, and returns an `nn.Module` from images in [0, 1],
+    (B, C, S, S), to logits (B, K), with its normalization inside. If it has `features` and `head` they are used;
+    otherwise its last `nn.Linear` is the head, and what that reads are the features, which a first pass checks.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -50,7 +50,7 @@ class Custom(Classifier):
         layers = [module for module in self.body.modules() if isinstance(module, nn.Linear)]
         if not layers:
             raise ModelError(
-                f"expected features() and head(), or a last nn.Linear, in {self.architecture.name}, got neither; add them"
+                f"expected features() and head(), or an nn.Linear, in {self.architecture.name}, got neither; add them"
             )
         return layers[-1]
 
@@ -69,7 +69,7 @@ class Custom(Classifier):
             raise ModelError(f"expected logits (2, {shape.classes}) from {name}, got {tuple(logits.shape)}")
         if tuple(split.shape) != tuple(logits.shape) or not torch.allclose(split, logits, atol=1e-4):
             raise ModelError(
-                f"expected the last nn.Linear of {name} to give the logits, got other values; give it features() and head()"
+                f"expected the last nn.Linear of {name} to give the logits, got others; give it features() and head()"
             )
 
 

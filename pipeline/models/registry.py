@@ -52,8 +52,7 @@ def build_model(
     architecture = Architecture(name=name, classes=classes, channels=channels, image_size=image_size)
     with private_randomness():
         torch.manual_seed(derive_seed(seed, "weights"))
-        model = _build(architecture, weights)
-    return model
+        return _build(architecture, weights)
 
 
 def _build(architecture: Architecture, weights: Weights) -> Classifier:

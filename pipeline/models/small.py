@@ -6,6 +6,8 @@ as in `build_model.py` of the authors' repository. They start as Keras starts th
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -51,7 +53,7 @@ class VGG8(Classifier):
         widths = [(architecture.channels, 64), (64, 128), (128, 256, 256), (256, 512, 512)]
         layers: list[nn.Module] = []
         for block in widths:
-            for before, after in zip(block, block[1:], strict=False):
+            for before, after in itertools.pairwise(block):
                 layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU()]
             layers += [nn.MaxPool2d(2), nn.Dropout(0.25)]
         self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(512 * side * side, 4096), nn.ReLU())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from torch import nn
 @contextmanager
 def private_randomness() -> Iterator[None]:
     """Let the code inside seed and draw from torch's global generators; afterwards they are as before."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         yield
 
@@ -45,7 +46,7 @@ def _full_float32(device: str) -> Iterator[None]:
     if device != "cuda":
         yield
         return
-    switches = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    switches: tuple[Any, ...] = (torch.backends.cuda.matmul, cast(Any, torch.backends.cudnn).conv)
     before = [switch.fp32_precision for switch in switches]
     try:
         for switch in switches:

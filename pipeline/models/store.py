@@ -32,7 +32,7 @@ def save_model(model: Classifier, path: Path, metadata: dict[str, str]) -> FileR
     """
     architecture = getattr(model, "architecture", None)
     if not isinstance(architecture, Architecture):
-        raise ModelError("expected a model of build_model, got one without an architecture; it could not be loaded again")
+        raise ModelError("expected a model of build_model, got one that could not be built again")
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
     record = {"architecture": architecture.to_json(), "metadata": metadata}
     return atomic_write_bytes(path, save(tensors, {_KEY: json.dumps(record, sort_keys=True)}))

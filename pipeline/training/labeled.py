@@ -27,7 +27,7 @@ class LabeledImages:
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4:
-            raise TrainingError(f"expected images (N, C, S, S), got shape {tuple(self.images.shape)}; add the channel axis")
+            raise TrainingError(f"expected images (N, C, S, S), got {tuple(self.images.shape)}; add the channel axis")
         for name in ("targets", "ids"):
             values: Tensor = getattr(self, name)
             if values.dtype != torch.int64 or tuple(values.shape) != (len(self.images),):

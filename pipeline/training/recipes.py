@@ -56,7 +56,7 @@ class SupervisedRecipe:
                 f"got {self.batch_size}, {self.least_steps} and {self.most_steps}"
             )
         if not 0 <= self.copies_share <= 0.5:
-            raise TrainingError(f"expected copies_share in [0, 0.5], got {self.copies_share}; copies fill half a batch at most")
+            raise TrainingError(f"expected copies_share in [0, 0.5], got {self.copies_share}; half a batch at most")
 
     def steps(self, images: int) -> int:
         """Return the step budget for a number of labeled images.
@@ -71,7 +71,9 @@ class SupervisedRecipe:
 
 RECIPES: dict[str, SupervisedRecipe] = {
     "supervised": SupervisedRecipe(),
-    "fine_tuning": SupervisedRecipe(learning_rate=1e-4, weight_decay=5e-2, least_steps=300, most_steps=6000, warmup=0.1),
+    "fine_tuning": SupervisedRecipe(
+        learning_rate=1e-4, weight_decay=5e-2, least_steps=300, most_steps=6000, warmup=0.1
+    ),
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pipeline.training.recipes import SupervisedRecipe
 
+_NOTHING_LEFT = 0.005  # nats; a smaller fall of the loss is no progress
 _COOLING = 0.25  # share of the steps done so far that an early stop takes to bring the rate to zero
 
 
@@ -45,7 +46,7 @@ class Schedule:
 
     def observe(self, step: int, loss: float) -> None:
         """Take in a window's loss after `step` steps, and begin to cool when it stands still for too long."""
-        if loss < self.best * (1 - self.recipe.progress):
+        if not math.isfinite(self.best) or loss < self.best - max(self.best * self.recipe.progress, _NOTHING_LEFT):
             self.best, self.stale = loss, 0
             return
         self.stale += 1

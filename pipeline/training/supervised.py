@@ -150,7 +150,7 @@ class _Run:
         torch.manual_seed(derive_seed(self.seed, "dropout", self.step))
         loss = self._loss()
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.step += 1
@@ -183,7 +183,8 @@ class _Run:
         """Return the positions (wanted,) of this step: a stream of shuffled epochs, one after the other."""
         places = torch.arange(self.step * wanted, (self.step + 1) * wanted)
         epochs = places // count
-        return torch.cat([self._order(name, int(e), count)[places[epochs == e] % count] for e in epochs.unique()])
+        met = range(int(epochs[0]), int(epochs[-1]) + 1)
+        return torch.cat([self._order(name, epoch, count)[places[epochs == epoch] % count] for epoch in met])
 
     def _order(self, name: str, epoch: int, count: int) -> Tensor:
         if (name, epoch) not in self.orders:
@@ -253,7 +254,7 @@ def _optimizer(model: nn.Module, recipe: SupervisedRecipe) -> Optimizer:
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    kind = {"adamw": AdamW, "adam": Adam}[recipe.optimizer]
+    kind: type[AdamW] | type[Adam] = {"adamw": AdamW, "adam": Adam}[recipe.optimizer]
     return kind([group for group in groups if group["params"]], lr=recipe.learning_rate, fused=True)
 
 
