@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.data.sources.base import SourceItem, clean_class, natural_key, split_of
-from pipeline.data.sources.reading import read_image_file
+from pipeline.data.sources.reading import NEVER_IMAGES, read_image_file
 from pipeline.errors import DataError
 
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "icon\r"}
@@ -51,13 +51,22 @@ class FolderSource:
             raise DataError(f"expected a folder of images at {root}, got: {error.strerror}; check the path") from error
         self._groups = tuple(self._scan()) if only is None else (_Group("", (only,), None, None),)
         self._length = sum(len(group.names) for group in self._groups)
-        if not self._length:
-            raise DataError(f"expected images in {root}, got an empty folder; put images into it or give another path")
+        self._check_content()
         known = {group.known_class for group in self._groups if group.known_class is not None and group.names}
         self.classes = tuple(sorted(known, key=natural_key))
         self.description = f"{self._length:,} files in {self.root.name or self.root}" + (
             f", {len(self.classes)} classes" if self.classes else ""
         )
+
+    def _check_content(self) -> None:
+        if not self._length:
+            raise DataError(
+                f"expected images in {self.root}, got an empty folder; put images into it or give another path"
+            )
+        names = (name for group in self._groups for name in group.names)
+        if all(os.path.splitext(name)[1].lower() in NEVER_IMAGES for name in names):  # noqa: PTH122  # a million names
+            first = next(group.names[0] for group in self._groups if group.names)
+            raise DataError(f"expected images in {self.root}, got {self._length} other files, such as {first}")
 
     def __len__(self) -> int:
         return self._length

@@ -11,7 +11,7 @@ from pipeline.errors import ImageRejected
 
 BYTE_CAP = 512 * 1024 * 1024
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_NEVER_IMAGES = frozenset(
+NEVER_IMAGES = frozenset(
     {".txt", ".md", ".rst", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".htm"}
     | {".log", ".ini", ".db", ".sqlite", ".py", ".ipynb", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".parquet"}
     | {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".npy", ".npz", ".pt", ".pth", ".onnx", ".safetensors"}
@@ -29,7 +29,7 @@ def read_image_file(path: Path, root: Path | None) -> bytes:
     Raises:
         ImageRejected: It is missing, no plain file, too large, a link out of the folder, or plainly not an image.
     """
-    if root is not None and path.suffix.lower() in _NEVER_IMAGES:
+    if root is not None and path.suffix.lower() in NEVER_IMAGES:
         raise ImageRejected(f"not an image but a {path.suffix.lower()} file")
     try:
         return _read(_open(path, root))
@@ -76,6 +76,6 @@ def _read(descriptor: int) -> bytes:
         if status.st_size > BYTE_CAP:
             raise ImageRejected(f"it is {status.st_size >> 20} MB large; the limit is {BYTE_CAP >> 20} MB")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(BYTE_CAP)
+            return file.read(status.st_size)  # what is asked for is allocated at once
     finally:
         os.close(descriptor)

@@ -6,11 +6,12 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from pipeline.data.sources import open_source
+from pipeline.data.sources import digits, open_source
 from pipeline.data.sources.idx import read_idx
 from pipeline.errors import DataError, ImageRejected
 from tests.support import test_data as real_data
@@ -261,6 +262,40 @@ def test_digits_are_real_images():
     assert (len(source), source.classes) == (1797, tuple("0123456789"))
     image = next(iter(source)).load()
     assert (image.shape, image.dtype, int(image.max())) == ((8, 8), np.uint8, 239)  # 15 of 16
+
+
+def test_digits_are_those_that_scikit_learn_gives(monkeypatch):
+    fast, classes = digits.read_digits()
+    monkeypatch.setattr(digits, "_FILE", "moved.csv.gz")
+    slow, same_classes = digits.read_digits()
+    assert np.array_equal(fast, slow)
+    assert np.array_equal(classes, same_classes)
+    assert slow.shape == (1797, 8, 8)
+
+
+def test_digits_open_without_importing_scikit_learn():
+    code = "import sys; from pipeline.data import sources as s; s.open_source('digits'); print('sklearn' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == "False"
+
+
+def test_torchvisions_arrays_become_pool_and_test(monkeypatch):
+    colors = np.arange(2 * 3 * 6 * 6, dtype=np.uint8).reshape(2, 3, 6, 6)
+
+    def fake(name, folder, **options):
+        if name == "CIFAR10":
+            return SimpleNamespace(data=colors.transpose(0, 2, 3, 1), targets=[9, int(options["train"])])
+        return SimpleNamespace(data=colors, labels=np.array([0, 9 if options["split"] == "test" else 1]))
+
+    monkeypatch.setattr("pipeline.data.sources.benchmarks._torchvision", fake)
+    cifar, svhn = list(open_source("CIFAR10")), list(open_source("svhn"))
+    assert [(item.known_class, item.split) for item in cifar] == [
+        ("truck", "pool"), ("automobile", "pool"), ("truck", "test"), ("airplane", "test"),
+    ]  # fmt: skip
+    assert [(item.known_class, item.split) for item in svhn] == [
+        ("0", "pool"), ("1", "pool"), ("0", "test"), ("9", "test"),
+    ]  # fmt: skip
+    assert np.array_equal(cifar[1].load(), svhn[1].load())
 
 
 def test_without_files_and_network_a_name_is_one_clear_error(tmp_path):

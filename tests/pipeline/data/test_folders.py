@@ -90,11 +90,11 @@ def reason(source, name):
 
 
 def test_links_out_of_the_folder_are_not_followed(tmp_path):
-    put(tmp_path, "outside/secret.png", "root/a.png", "outside-root/b.png")
+    put(tmp_path, "outside/secret.png", "root/a.png", "root-sibling/b.png")
     root = tmp_path / "root"
     (root / "file.png").symlink_to(tmp_path / "outside" / "secret.png")
     (root / "folder").symlink_to(tmp_path / "outside")
-    (root / "sibling.png").symlink_to("../outside-root/b.png")  # its path starts like the root's
+    (root / "sibling.png").symlink_to("../root-sibling/b.png")  # its path starts like the root's
     (root / "dangling.png").symlink_to(tmp_path / "nothing")
     (root / "loop.png").symlink_to("loop.png")
     (root / "itself").symlink_to(".")
@@ -151,6 +151,10 @@ def test_what_is_no_folder_of_images_is_one_clear_error(tmp_path):
     (tmp_path / ".hidden").touch()
     with pytest.raises(DataError, match="empty folder"):
         open_source(tmp_path)
+    put(tmp_path, "only/README.md", "only/cat/labels.csv", data=b"x")
+    for path in (tmp_path / "only", tmp_path / "only" / "README.md"):
+        with pytest.raises(DataError, match=r"expected images in .*, got (1|2) other files, such as"):
+            open_source(path)
     with pytest.raises(DataError, match="none of them"):
         open_source(tmp_path / "missing")
     with pytest.raises(DataError, match="did you mean 'fashionmnist'"):

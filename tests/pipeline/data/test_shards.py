@@ -219,7 +219,8 @@ def test_the_sources_split_wins_over_the_default(tmp_path):
     put(tmp_path / "in", "train/a/1.png", data=png(RAMP))
     put(tmp_path / "in", "test/a/2.png", data=png(RAMP + 1))
     outcomes = run(open_source(tmp_path / "in"), tmp_path / "out", default_split="validation")
-    assert {sample.name: sample.split for sample in samples(outcomes)} == {"train/a/1.png": "pool", "test/a/2.png": "test"}
+    splits = {sample.name: sample.split for sample in samples(outcomes)}
+    assert splits == {"train/a/1.png": "pool", "test/a/2.png": "test"}
     with pytest.raises(DataError, match="pool, validation, test"):
         prepare_shards(open_source(tmp_path / "in"), SPEC, tmp_path / "out", known=nothing, default_split="train")
 
@@ -232,7 +233,8 @@ def test_the_hash_of_an_array_tells_shape_and_type():
 
 
 def test_a_caller_that_stops_early_leaves_no_half_written_file(tmp_path):
-    outcomes = prepare_shards(folder_of(tmp_path / "in"), SPEC, tmp_path / "out", known=nothing, max_images=7, workers=2)
+    source = folder_of(tmp_path / "in")
+    outcomes = prepare_shards(source, SPEC, tmp_path / "out", known=nothing, max_images=7, workers=2)
     first = next(outcomes)
     outcomes.close()
     assert sorted((tmp_path / "out").iterdir()) == sorted([first.pixels.path, first.display.path])
