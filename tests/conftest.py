@@ -8,5 +8,5 @@ pytest_plugins = ["tests.database_fixtures"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep pytest-alembic from collecting by itself: its collector breaks on pytest 9, and tests/db calls its checks."""
+    """Keep pytest-alembic from collecting by itself, which breaks on pytest 9; tests/db calls its checks."""
     config.option.pytest_alembic_tests_path = "tests/db/no_such_file.py"

@@ -1,7 +1,7 @@
 """A fresh store a test, on SQLite and on a real PostgreSQL that the tests start themselves, cheaply from a template.
 
-`database` runs a test on both engines. `sqlite_place` and `postgresql_place` give an address of one's own for tests that
-start processes. The server: TEST_DATABASE_URL (an administrator's URL), else the system's binaries, as the user
+`database` runs a test on both engines. `sqlite_place` and `postgresql_place` give an address of one's own for tests
+that start processes. The server: TEST_DATABASE_URL (an administrator's URL), else the system's binaries, as the user
 `postgres` when run by root, on a unix socket in a temporary folder.
 """
 
@@ -83,7 +83,7 @@ def postgresql_server() -> Iterator[Server]:
     bin_folder = binaries()
     require(bin_folder, "no PostgreSQL binaries; install the package postgresql or set TEST_DATABASE_URL")
     assert bin_folder is not None
-    folder = Path(tempfile.mkdtemp(prefix="bl-pg-", dir="/tmp"))  # noqa: S108 - a socket's path must be short
+    folder = Path(tempfile.mkdtemp(prefix="bl-pg-", dir="/tmp"))
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(folder, owner.pw_uid, owner.pw_gid)

@@ -10,7 +10,19 @@ from sqlalchemy import select, text, update
 
 from db import access, annotations, claims, projects, rounds, samples
 from db.engine import Database
-from db.records import Actor, Answer, ClaimedQuery, NewFile, NewQuery, NewQueue, NewSample, NewShard, Project, Receipt, Round
+from db.records import (
+    Actor,
+    Answer,
+    ClaimedQuery,
+    NewFile,
+    NewQuery,
+    NewQueue,
+    NewSample,
+    NewShard,
+    Project,
+    Receipt,
+    Round,
+)
 from db.tables import AnnotationEventRow, ClaimRow, LabelTableRow
 
 CLASSES = ("cat", "dog", "owl")
@@ -83,7 +95,11 @@ class Scene:
 
     def answer(self, query: ClaimedQuery, name: str | None = "cat", **more: object) -> Answer:
         outcome = "class" if name in CLASSES else str(name)
-        fields = {"answer_id": str(uuid.uuid4()), "outcome": outcome, "class_id": self.cls(str(name)) if name in CLASSES else None}
+        fields = {
+            "answer_id": str(uuid.uuid4()),
+            "outcome": outcome,
+            "class_id": self.cls(str(name)) if name in CLASSES else None,
+        }
         return Answer(**{**fields, "query_id": query.query_id, "token": query.token, **more})  # type: ignore[arg-type]
 
     def submit(self, actor: Actor, query: ClaimedQuery, name: str | None = "cat", **more: object) -> Receipt:

@@ -8,13 +8,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from db import access, projects
 from db.connections import SQLITE_PRAGMAS, normalize_url
 from db.engine import Database
 from db.errors import InvalidInput, StoreError
+from db.tables import ProjectRow
 from tests.database_fixtures import Place
 from tests.db.scenes import make_scene, scalar
 
@@ -74,8 +75,7 @@ def test_threads_lose_no_update(database: Database) -> None:
     bump = text("UPDATE projects SET seed = :seed WHERE id = :id")
 
     def add(session: object) -> None:
-        lock = " FOR UPDATE" if database.dialect == "postgresql" else ""
-        seed = session.execute(text(f"SELECT seed FROM projects WHERE id = :id{lock}"), {"id": scene.id}).scalar_one()  # type: ignore[attr-defined]
+        seed = session.execute(select(ProjectRow.seed).with_for_update()).scalar_one()  # type: ignore[attr-defined]
         session.execute(bump, {"seed": seed + 1, "id": scene.id})  # type: ignore[attr-defined]
 
     threads = [threading.Thread(target=lambda: [database.write(add) for _ in range(10)]) for _ in range(4)]
