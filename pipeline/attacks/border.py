@@ -40,7 +40,7 @@ def rank_others(logits: Tensor, candidates: int | None) -> tuple[Tensor, Tensor]
     """Return the predicted class (B,) and the other classes by falling logit (B, R)."""
     order = logits.argsort(dim=1, descending=True, stable=True)  # (B, K)
     predicted = logits.argmax(dim=1)  # (B,)
-    others = order[order != predicted[:, None]].view(len(logits), -1)  # (B, K - 1)
+    others = order[order != predicted[:, None]].view(len(logits), logits.shape[1] - 1)  # (B, K - 1)
     return predicted, others if candidates is None else others[:, :candidates]
 
 

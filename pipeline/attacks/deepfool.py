@@ -164,7 +164,7 @@ class _Attack:
         if bool(stay.all()):
             return x, logits, None
         rows = stay.nonzero()[:, 0]
-        if (len(stay) - len(rows)) * self.others.shape[1] > len(rows):
+        if len(rows) and (len(stay) - len(rows)) * self.others.shape[1] > len(rows):
             return *self._forward(x[rows]), None
         return x, logits[rows], rows
 

@@ -64,6 +64,7 @@ def nearest_to_border(
     max_iterations: int = 50,
     minimum_step: float = 1e-4,
     candidates: int | None = None,
+    classes: int | None = None,
     slack: float = 0.75,
     seed: int = 0,
     batch_size: int | None = None,
@@ -81,6 +82,7 @@ def nearest_to_border(
         max_iterations: Most steps.
         minimum_step: Added to each step.
         candidates: How many other classes are looked at; None is all.
+        classes: K, when the logits shall be checked against it.
         slack: Share of an estimate that a true distance is taken to reach at least.
         seed: Of the random part of the recall check; the answer does not depend on it.
         batch_size: Images at a time; None lets the image size decide.
@@ -93,7 +95,7 @@ def nearest_to_border(
         raise StrategyError(f"expected k from 1 to the pool's {len(pool)}, and a slack in (0, 1], got {k} and {slack}")
     attack = _Attack(model, norm, overshoot, max_iterations, minimum_step, candidates, batch_size)
     search = _Search(attack, pool, k, slack, seed)
-    search.look(on_progress)
+    search.look(classes, on_progress)
     if exhaustive:
         search.attack(np.arange(len(pool)), bound=np.inf)
     else:
@@ -128,11 +130,11 @@ class _Search:
         self.seconds_looking = 0.0
         self.began = time.perf_counter()
 
-    def look(self, on_progress: Progress | None) -> None:
+    def look(self, classes: int | None, on_progress: Progress | None) -> None:
         """Read the pool once: predictions and logit gaps."""
         done = 0
         for ids, logits in iterate_logits(self.settings.model, self.pool, batch_size=self.settings.batch_size):
-            check_logits(logits)
+            check_logits(logits, classes)
             best = logits.topk(2, dim=1)
             place = slice(done, done + len(ids))
             self.gap[place] = (best.values[:, 0].double() - best.values[:, 1].double()).cpu().numpy()

@@ -85,6 +85,7 @@ def train(
         report = run.finish()
         if checkpoint is not None:
             run.save(checkpoint)
+    model.zero_grad(set_to_none=True)
     model.eval()
     return report
 

@@ -1,0 +1,1 @@
+"""What to ask next: given a pool and a model, the k images whose labels should teach most."""

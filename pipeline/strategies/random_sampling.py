@@ -1,0 +1,32 @@
+"""Random images: the yardstick, and the first round of a project without labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from pipeline.randomness import per_sample_uniform
+from pipeline.strategies.base import QueryContext, Selection, check_request, take_best
+from pipeline.strategies.uncertainty import two_highest
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomSampling:
+    """The k images with the smallest random number; each image's number depends on the seed and its id alone."""
+
+    name: ClassVar[str] = "random_sampling"
+    needs_model: ClassVar[bool] = False
+    makes_copies: ClassVar[bool] = False
+
+    def select(self, context: QueryContext, k: int) -> Selection:
+        """Return k random images, with the model's classes where there is a model."""
+        check_request(self, context, k)
+        ids = np.asarray(context.pool.ids)
+        scores = per_sample_uniform(context.seed, ids, "random_sampling")
+        best = take_best(ids, scores, k)
+        predicted = nearest = np.full(k, -1, dtype=np.int64)
+        if context.model is not None:
+            predicted, nearest = two_highest(replace(context, pool=context.pool.subset(ids[best]), on_progress=None))
+        return Selection(ids=ids[best], scores=scores[best], predicted=predicted, nearest=nearest)

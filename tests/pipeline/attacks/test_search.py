@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.attacks import search
+from pipeline.attacks.deepfool import deepfool
+from pipeline.attacks.estimate import Estimator
+from pipeline.attacks.search import nearest_to_border
+from pipeline.data.pool import ImagePool
+from pipeline.errors import StrategyError
+from tests.pipeline.toys import Linear, linear, stripes, trained
+
+
+def pool_of(count: int, seed: int = 9) -> ImagePool:
+    images = stripes(count, seed=seed)
+    return ImagePool.from_tensor(images.images, images.ids.numpy())
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "seed"), [("lenet5", 1500, 0), ("lenet5", 1500, 1), ("lenet5", 1500, 2), ("convnet", 300, 0)]
+)
+def test_lazy_equals_exhaustive(name: str, count: int, seed: int) -> None:
+    model, pool = trained(name, seed), pool_of(count, seed=20 + seed)
+    whole = nearest_to_border(model, pool, count // 5, exhaustive=True)
+    for k in (1, 10, count // 15, count // 5):
+        found = nearest_to_border(model, pool, k, seed=seed)
+        assert np.array_equal(found.ids, whole.ids[:k])
+        assert np.allclose(found.distance, whole.distance[:k], rtol=1e-3)
+        assert np.array_equal(found.predicted, whole.predicted[:k])
+        assert np.array_equal(found.nearest, whole.nearest[:k])
+        assert int(found.diagnostics["attacked"]) <= 2 * k + 64 + 128  # lazy, really
+
+
+def test_exhaustive_is_deepfool_sorted() -> None:
+    model, pool = trained("convnet"), pool_of(60)
+    distance = deepfool(model, pool.take(pool.ids)).distance.numpy()
+    order = np.lexsort((pool.ids, distance))
+    found = nearest_to_border(model, pool, 60, exhaustive=True)
+    assert np.array_equal(found.ids, pool.ids[order])
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_both_norms(norm: str) -> None:
+    model, pool = trained("lenet5"), pool_of(500)
+    lazy, whole = (nearest_to_border(model, pool, 20, norm=norm, exhaustive=e) for e in (False, True))  # type: ignore[arg-type]
+    assert np.array_equal(lazy.ids, whole.ids)
+
+
+class Kinked(nn.Module):
+    """Two classes in one dimension; far from the border the gap is flat, so that one step overestimates a lot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1, dtype=torch.float64))
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = images.flatten(1)[:, :1] * self.scale  # (B, 1)
+        gap = torch.where(x < 0.55, x, 0.55 + (x - 0.55) * 0.02) + 0.05  # (B, 1)
+        return torch.cat([gap, -gap], dim=1)
+
+
+def test_estimates_that_are_far_too_long_do_no_harm() -> None:
+    # the estimate of the flat part is many times its distance; the pool has few steep images
+    values = np.concatenate([np.linspace(0.56, 0.60, 190), np.linspace(0.70, 0.74, 10)])
+    images = torch.from_numpy((values * 255).astype(np.uint8)).view(-1, 1, 1, 1)
+    pool = ImagePool.from_tensor(images, np.arange(200))
+    model = Kinked()
+    lazy = nearest_to_border(model, pool, 20)
+    whole = nearest_to_border(model, pool, 20, exhaustive=True)
+    assert np.array_equal(lazy.ids, whole.ids)
+
+
+def test_the_recall_check_finds_what_a_wrong_estimate_hides(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Estimator.distances
+
+    def dishonest(self: Estimator, images: Tensor, slack: float) -> np.ndarray:
+        distances = honest(self, images, slack)
+        self.steepest = 1e-6  # "nothing without an estimate can be near"
+        return np.where(distances < np.median(distances), distances * 50, distances)
+
+    model, pool = trained("lenet5"), pool_of(400)
+    whole = nearest_to_border(model, pool, 40, exhaustive=True)
+    monkeypatch.setattr(search.Estimator, "distances", dishonest)
+    found = nearest_to_border(model, pool, 40)
+    assert found.diagnostics["violations"] > 0
+    assert found.diagnostics["slack"] < 0.75
+    assert np.array_equal(found.ids, whole.ids)
+    monkeypatch.setattr(search._Search, "_should_have_been_in", lambda _self: False)
+    assert not np.array_equal(nearest_to_border(model, pool, 40).ids, whole.ids)  # it was the check that found it
+
+
+def test_order_batches_and_seed_do_not_change_the_answer() -> None:
+    model = trained("lenet5")
+    images = stripes(400, seed=9)
+    ids = images.ids.numpy()
+    shuffled = np.random.default_rng(0).permutation(400)
+    model = model.double()
+    try:
+        plain = nearest_to_border(model, ImagePool.from_tensor(images.images, ids), 25)
+        other = nearest_to_border(
+            model, ImagePool.from_tensor(images.images[shuffled], ids[shuffled]), 25, seed=8, batch_size=13
+        )
+    finally:
+        model.float()
+    assert np.array_equal(plain.ids, other.ids)
+    assert np.allclose(plain.distance, other.distance, rtol=1e-9)
+
+
+def test_equal_distances_are_ordered_by_id() -> None:
+    same = ImagePool.from_tensor(torch.full((300, 1, 2, 2), 9, dtype=torch.uint8), np.arange(300)[::-1].copy())
+    assert nearest_to_border(linear(3, 4), same, 5).ids.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_images_that_cannot_flip_come_last_and_are_counted() -> None:
+    flat = Linear(torch.zeros(3, 4), torch.tensor([0.0, 2.0, 1.0]))
+    pool = ImagePool.from_tensor(torch.randint(0, 255, (150, 1, 2, 2), dtype=torch.uint8))
+    found = nearest_to_border(flat, pool, 4)
+    assert np.isinf(found.distance).all()
+    assert found.ids.tolist() == [0, 1, 2, 3]
+    assert found.nearest.tolist() == [-1] * 4
+    assert found.diagnostics["unflipped"] == 150
+
+
+def test_k_may_be_the_whole_pool() -> None:
+    pool = pool_of(90)
+    lazy, whole = (nearest_to_border(trained("lenet5"), pool, 90, exhaustive=e) for e in (False, True))
+    assert np.array_equal(lazy.ids, whole.ids)
+
+
+def test_the_figures_of_the_recall_check_are_kept() -> None:
+    figures = nearest_to_border(trained("lenet5"), pool_of(800), 10).diagnostics
+    assert figures["checked"] == 128
+    assert figures["violations"] == 0
+    assert 0 < float(figures["least_ratio"]) <= 1.5
+    assert figures["guarantee"] == "measured"
+
+
+def test_the_estimate_without_far_classes_is_the_estimate_with_all() -> None:
+    model, images = trained("lenet5"), stripes(200, seed=2).images
+    thorough, quick = Estimator(model, "l2", None), Estimator(model, "l2", None)
+    expected = thorough.distances(images, 0.0)
+    quick.distances(images[:64], 0.0)
+    rows: list[int] = []
+    with model.register_forward_hook(lambda _m, inputs, _o: rows.append(len(inputs[0]))):
+        assert np.allclose(quick.distances(images, 0.75), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("k", "slack"), [(0, 0.75), (11, 0.75), (3, 0.0), (3, 1.5)])
+def test_out_of_range(k: int, slack: float) -> None:
+    with pytest.raises(StrategyError, match="expected k from 1"):
+        nearest_to_border(linear(3, 4), ImagePool.from_tensor(torch.zeros(10, 1, 2, 2, dtype=torch.uint8)), k, slack=slack)
+
+
+def test_nan_logits_are_a_clear_error() -> None:
+    model = Linear(torch.full((3, 4), math.nan), torch.zeros(3))
+    with pytest.raises(StrategyError, match="finite logits, got NaN"):
+        nearest_to_border(model, ImagePool.from_tensor(torch.zeros(10, 1, 2, 2, dtype=torch.uint8)), 2)
