@@ -1,0 +1,233 @@
+"""Authorization: every public function of db that acts for somebody is in the matrix, and refuses lower roles."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from db import (
+    access,
+    annotations,
+    claims,
+    commands,
+    copies,
+    jobs,
+    labels,
+    model_versions,
+    progress,
+    projects,
+    rounds,
+    samples,
+)
+from db.engine import Database
+from db.errors import NotFound, PermissionDenied, StoreError
+from db.records import Actor, Answer, NewModelVersion, NewQueue, ProjectSpec, Role
+from tests.db.scenes import Scene, make_scene, new_file, new_samples, new_shard
+
+MODULES = [
+    "access",
+    "annotations",
+    "claims",
+    "commands",
+    "copies",
+    "jobs",
+    "labels",
+    "model_versions",
+    "outbox",
+    "progress",
+    "projects",
+    "rounds",
+    "samples",
+]
+
+# For flows and the page's server alone: they act for nobody, and no route may call them for somebody.
+SERVER_SIDE = {
+    "access.local_user",  # local mode: whoever is at the machine
+    "access.system_actor",
+    "access.authorize",  # the check itself; inside of a transaction
+    "annotations.Answer",
+    "claims.assign",
+    "claims.describe",
+    "claims.offered",
+    "commands.finish",
+    "commands.pending",
+    "copies.copies_for_training",
+    "jobs.finish",
+    "jobs.heartbeat",
+    "jobs.latest",
+    "jobs.latest_of",
+    "jobs.running",
+    "labels.rebuild",
+    "labels.resolve",
+    "model_versions.current",
+    "model_versions.current_of",
+    "model_versions.for_round",
+    "outbox.mark_sent",
+    "outbox.ring",
+    "outbox.unsent",
+    "projects.load",
+    "rounds.due",
+    "rounds.get_round",
+    "samples.counts",
+    "samples.known_classes",
+    "samples.labeled",
+    "samples.labeled_holdout",
+    "samples.pool_index",
+    "samples.split_truth",
+}
+
+Call = Callable[[Scene, Actor], Any]
+_ID = str(uuid.UUID(int=1))
+_SPEC = ProjectSpec(name="new", classes=("a", "b"))
+_MODEL = NewModelVersion(file=new_file("m"), architecture="a", recipe="r", strategy="s", seed=0, labels_used=0)
+
+
+def _answer() -> Answer:
+    return Answer(answer_id=_ID, query_id=1, token=1, outcome="skip")
+
+
+MATRIX: dict[str, tuple[Role, Call]] = {
+    "access.users": (Role.administrator, lambda s, a: access.users(s.database, a)),
+    "access.add_user": (Role.administrator, lambda s, a: access.add_user(s.database, a, "new")),
+    "access.set_active": (Role.administrator, lambda s, a: access.set_active(s.database, a, 1, True)),
+    "access.add_member": (Role.administrator, lambda s, a: access.add_member(s.database, a, s.id, 1, Role.viewer)),
+    "annotations.submit": (Role.annotator, lambda s, a: annotations.submit(s.database, a, s.id, _answer())),
+    "annotations.undo": (Role.annotator, lambda s, a: annotations.undo(s.database, a, s.id, _ID, _ID)),
+    "annotations.recent": (Role.annotator, lambda s, a: annotations.recent(s.database, a, s.id)),
+    "claims.claim": (Role.annotator, lambda s, a: claims.claim(s.database, a, s.id, 1)),
+    "claims.renew": (Role.annotator, lambda s, a: claims.renew(s.database, a, s.id, [(1, 1)])),
+    "claims.release": (Role.annotator, lambda s, a: claims.release(s.database, a, s.id, [1])),
+    "claims.waiting": (Role.annotator, lambda s, a: claims.waiting(s.database, a, s.id)),
+    "commands.post": (Role.administrator, lambda s, a: commands.post(s.database, a, s.id, "start", {}, "k")),
+    "copies.record_copies": (
+        Role.administrator,
+        lambda s, a: copies.record_copies(s.database, a, 1, new_file("c"), []),
+    ),
+    "jobs.begin": (Role.administrator, lambda s, a: jobs.begin(s.database, a, s.id, "round", "me")),
+    "jobs.request_cancel": (Role.administrator, lambda s, a: jobs.request_cancel(s.database, a, 1)),
+    "labels.counts": (Role.viewer, lambda s, a: labels.counts(s.database, a, s.id)),
+    "labels.export_rows": (Role.reviewer, lambda s, a: labels.export_rows(s.database, a, s.id)),
+    "model_versions.record": (Role.administrator, lambda s, a: model_versions.record(s.database, a, s.id, _MODEL)),
+    "model_versions.set_current": (Role.administrator, lambda s, a: model_versions.set_current(s.database, a, s.id, 1)),
+    "model_versions.get": (Role.viewer, lambda s, a: model_versions.get(s.database, a, s.id, 1)),
+    "model_versions.list_versions": (Role.viewer, lambda s, a: model_versions.list_versions(s.database, a, s.id)),
+    "progress.progress": (Role.viewer, lambda s, a: progress.progress(s.database, a, s.id)),
+    "projects.create_project": (Role.administrator, lambda s, a: projects.create_project(s.database, a, _SPEC)),
+    "projects.get_project": (Role.viewer, lambda s, a: projects.get_project(s.database, a, s.id)),
+    "projects.list_projects": (Role.viewer, lambda s, a: projects.list_projects(s.database, a)),
+    "projects.update_project": (Role.administrator, lambda s, a: projects.update_project(s.database, a, s.id, seed=1)),
+    "projects.set_paused": (Role.administrator, lambda s, a: projects.set_paused(s.database, a, s.id, False)),
+    "projects.delete_project": (Role.administrator, lambda s, a: projects.delete_project(s.database, a, s.id)),
+    "rounds.begin_round": (Role.administrator, lambda s, a: rounds.begin_round(s.database, a, s.id)),
+    "rounds.set_model": (Role.administrator, lambda s, a: rounds.set_model(s.database, a, 1, 1)),
+    "rounds.enqueue": (
+        Role.administrator,
+        lambda s, a: rounds.enqueue(s.database, a, 1, NewQueue(queries=[], strategy="x")),
+    ),
+    "rounds.labels_due": (Role.viewer, lambda s, a: rounds.labels_due(s.database, a, s.id)),
+    "rounds.history": (Role.viewer, lambda s, a: rounds.history(s.database, a, s.id)),
+    "samples.register_shard": (
+        Role.administrator,
+        lambda s, a: samples.register_shard(s.database, a, s.id, new_shard("x"), new_samples("x", 1), "use"),
+    ),
+    "samples.known_hashes": (Role.viewer, lambda s, a: samples.known_hashes(s.database, a, s.id, ["0" * 64])),
+    "samples.label_known": (
+        Role.administrator,
+        lambda s, a: samples.label_known(s.database, a, s.id, [("0" * 64, "cat")]),
+    ),
+    "samples.draw_holdout": (Role.administrator, lambda s, a: samples.draw_holdout(s.database, a, s.id)),
+    "samples.display_of": (Role.viewer, lambda s, a: samples.display_of(s.database, a, s.id, 1)),
+    "samples.delete_sample": (Role.reviewer, lambda s, a: samples.delete_sample(s.database, a, s.id, 1)),
+}
+GLOBAL = {"access.users", "access.add_user", "access.set_active", "projects.create_project"}  # need the role everywhere
+FILTERS = {"projects.list_projects"}  # shows nothing instead of refusing
+
+
+def public_functions() -> dict[str, Any]:
+    found = {}
+    for short in MODULES:
+        module = importlib.import_module(f"db.{short}")
+        named = getattr(module, "__all__", None)
+        for name, value in vars(module).items():
+            ours = getattr(value, "__module__", "").startswith("db.") and not name.startswith("_")
+            listed = name in named if named else getattr(value, "__module__", "") == module.__name__
+            if inspect.isfunction(value) and ours and listed:
+                found[f"{short}.{name}"] = value
+    return found
+
+
+def test_every_public_function_is_in_the_matrix_or_on_the_server_side() -> None:
+    acting = {name for name, value in public_functions().items() if "actor" in inspect.signature(value).parameters}
+    assert acting - {"access.authorize"} == set(MATRIX)
+    assert set(public_functions()) - acting <= SERVER_SIDE
+
+
+def member(scene: Scene, name: str, role: Role | None, *, everywhere: bool = False) -> Actor:
+    user = access.add_user(scene.database, scene.ada, name, role if everywhere else None)
+    if role is not None and not everywhere:
+        access.add_member(scene.database, scene.ada, scene.id, user.id, role)
+    return Actor(user_id=user.id, name=name, role=Role.administrator)  # what an actor claims to be does not count
+
+
+def refused(scene: Scene, name: str, actor: Actor) -> bool:
+    try:
+        result = MATRIX[name][1](scene, actor)
+    except PermissionDenied:
+        return True
+    except StoreError:
+        return False
+    return name in FILTERS and result == []
+
+
+@pytest.mark.parametrize("name", sorted(MATRIX))
+def test_lower_roles_are_refused(database: Database, name: str) -> None:
+    scene = make_scene(database, images=3)
+    scene.ask(1)
+    jobs.begin(database, scene.system, scene.id, "ingest", "host")
+    need = MATRIX[name][0]
+    for role in (None, *Role):
+        actor = member(scene, f"member {role}", role, everywhere=name in GLOBAL)
+        assert refused(scene, name, actor) == (role is None or role < need), role
+    disabled = member(scene, "gone", Role.administrator, everywhere=True)
+    scene.database.write(lambda session: session.execute(text("UPDATE users SET disabled_at = 1 WHERE name = 'gone'")))
+    assert refused(scene, name, disabled)
+    assert refused(scene, name, Actor(user_id=99_999, name="nobody", role=Role.administrator))
+
+
+def test_a_member_of_one_project_is_nobody_in_another(database: Database) -> None:
+    scene, other = make_scene(database), make_scene(database, name="other")
+    actor = member(scene, "eve", Role.administrator)
+    assert [entry.id for entry in projects.list_projects(database, actor)] == [scene.id]
+    with pytest.raises(PermissionDenied):
+        claims.claim(database, actor, other.id, 1)
+    item = other.pool()[0]
+    with pytest.raises(NotFound):
+        samples.display_of(database, actor, scene.id, item)
+    with pytest.raises(NotFound):
+        samples.delete_sample(database, actor, scene.id, item)
+
+
+def test_an_excluded_member_is_refused(database: Database) -> None:
+    scene = make_scene(database)
+    scene.ask(1)
+    actor = member(scene, "eve", Role.annotator)
+    assert len(scene.claim(actor)) == 1
+    database.write(lambda session: session.execute(text("UPDATE memberships SET state = 'excluded'")))
+    with pytest.raises(PermissionDenied, match="excluded"):
+        scene.claim(actor)
+
+
+def test_people_cannot_take_the_systems_name(database: Database) -> None:
+    assert access.system_actor(database) == access.system_actor(database)
+    with pytest.raises(StoreError, match="system"):
+        access.local_user(database, "borderline")
+    access.set_active(database, access.local_user(database, "ada"), access.local_user(database, "bob").user_id, False)
+    with pytest.raises(PermissionDenied):
+        access.local_user(database, "bob")
+    assert [user.active for user in access.users(database, access.local_user(database, "ada"))] == [True, False, True]
