@@ -46,5 +46,6 @@ MODELS: dict[str, Entry] = _by_name(
 
 RECIPES: dict[str, Entry] = _by_name(
     Entry("supervised", "From scratch: AdamW, cosine, small shifts and turns, stops when the loss stands still", "-"),
+    Entry("quick", "The same in a hundred steps or a few more: to try things out, not for figures", "-"),
     Entry("fine_tuning", "For pretrained weights: a low learning rate and few steps", "-"),
 )

@@ -17,7 +17,7 @@ from torch.nn import functional
 from pipeline.errors import DataError
 
 Augmentation = Literal["auto", "none", "drawing", "photo"]
-"""'drawing' shifts, turns, scales and slants a little; 'photo' shifts and flips left to right; 'auto' goes by the channels."""
+"""'drawing' shifts, turns, scales and slants; 'photo' shifts and flips left to right; 'auto' goes by the channels."""
 
 _SHIFT = 0.08  # share of the side, each way
 _TURN = 12.0  # degrees, each way

@@ -28,12 +28,12 @@ class ConvNet(Classifier):
                 f"expected an image size from {_LEAST} to {_MOST} for convnet, got {size}; larger: resnet18"
             )
         halvings = max(1, (size // 4).bit_length() - 1)  # 8 -> 1, 28 -> 2, 32 -> 3, 64 -> 4, 128 -> 5
-        widths = [min(32 * 2**stage, 256) for stage in range(halvings + 1)]
+        widths = [min(24 * 2**stage, 192) for stage in range(halvings + 1)]
         self.normalize = Normalize([0.5] * architecture.channels, [0.25] * architecture.channels)
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise([architecture.channels, *widths]):
-            layers += [*_convolution(before, after), nn.MaxPool2d(2)]
-        layers[-1:] = _convolution(widths[-1], widths[-1])  # after the last stage no halving, one more convolution
+            layers += _convolution(before, after, halve=len(layers) < 4 * halvings)
+        layers += _convolution(widths[-1], widths[-1], halve=False)
         self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Sequential(nn.Dropout(0.3), nn.Linear(widths[-1], architecture.classes))
 
@@ -46,5 +46,7 @@ class ConvNet(Classifier):
         return torch.as_tensor(self.classifier(features))
 
 
-def _convolution(before: int, after: int) -> list[nn.Module]:
-    return [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+def _convolution(before: int, after: int, *, halve: bool) -> list[nn.Module]:
+    """Return a convolution; where it halves, the maximum comes before BatchNorm and ReLU, which then do a quarter."""
+    pool = [nn.MaxPool2d(2)] if halve else []
+    return [nn.Conv2d(before, after, 3, padding=1, bias=False), *pool, nn.BatchNorm2d(after), nn.ReLU()]

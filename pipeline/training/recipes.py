@@ -71,6 +71,7 @@ class SupervisedRecipe:
 
 RECIPES: dict[str, SupervisedRecipe] = {
     "supervised": SupervisedRecipe(),
+    "quick": SupervisedRecipe(epochs=5, least_steps=100, most_steps=1000, window=50),
     "fine_tuning": SupervisedRecipe(
         learning_rate=1e-4, weight_decay=5e-2, least_steps=300, most_steps=6000, warmup=0.1
     ),

@@ -102,6 +102,8 @@ def _check(
         low, high = int(images.targets.min()), int(images.targets.max())
         if low < 0 or (classes is not None and high >= classes):
             raise TrainingError(f"expected {name} classes from 0 to {classes}, exclusive, got {low} to {high}")
+    if validation is not None and not set(labeled.ids.tolist()).isdisjoint(validation.ids.tolist()):
+        raise TrainingError("expected validation images apart from the labeled ones, got some in both; check the splits")
     if copies is not None and len(copies):
         check_copies(copies, labeled, validation)
 

@@ -44,7 +44,7 @@ def stripes(count: int, side: int = 16, classes: int = 4, seed: int = 0) -> Labe
     centers = (targets + 0.5) * side / classes + torch.randn(count, generator=generator) * side / classes / 4
     distance = (torch.arange(side)[None] - centers[:, None]).abs()  # (N, S)
     images += 135 * (distance < 2)[:, None, None, :]
-    return LabeledImages(images.to(torch.uint8), targets, torch.arange(count) * 3 + 5)
+    return LabeledImages(images.to(torch.uint8), targets, torch.arange(count) * 3 + 5 + seed * 100_000)
 
 
 @cache
