@@ -1,35 +1,23 @@
-"""The supervised recipe: one loop, the same for 20 and for 50,000 labels, that a kill cannot change.
-
-Every random choice of a step (which images, how they are changed, which units drop out) is derived from (seed, step),
-so a run that is resumed from a checkpoint ends with the same bits as one that never stopped.
-"""
+"""The supervised recipe: one loop, the same for 20 and for 50,000 labels, that a kill cannot change."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim import Adam, AdamW, Optimizer
+from torch import nn
 
-from pipeline.augmentation.adversarial import check_copies, copies_in_batch, copies_weight, logits_of_both
-from pipeline.data.transforms import augment, to_float
+from pipeline.augmentation.adversarial import check_copies
 from pipeline.errors import TrainingError
-from pipeline.models.state import borrowed, device_and_type, private_randomness
-from pipeline.randomness import derive_seed
-from pipeline.training.checkpoint import State, finite_or_raise, read_checkpoint, snapshot, write_checkpoint
-from pipeline.training.inference import inference_batch
+from pipeline.models.state import private_randomness
 from pipeline.training.labeled import LabeledImages, TrainingReport
 from pipeline.training.recipes import SupervisedRecipe
-from pipeline.training.schedule import Schedule
+from pipeline.training.run import Run
 
 Progress = Callable[[int, int, str], None]
 
-_ON_DEVICE = 1 << 31  # bytes of images that are kept on a GPU as a whole
 _TELL_EVERY = 20  # steps between two calls of on_progress
 
 
@@ -71,7 +59,7 @@ def train(
     """
     _check(model, labeled, copies, validation)
     with private_randomness():
-        run = _Run(model.to(device), labeled, recipe, seed, device, copies, validation)
+        run = Run(model.to(device), labeled, recipe, seed, device, copies, validation)
         run.resume(checkpoint)
         written = time.monotonic()
         model.train()
@@ -103,183 +91,6 @@ def _check(
         if low < 0 or (classes is not None and high >= classes):
             raise TrainingError(f"expected {name} classes from 0 to {classes}, exclusive, got {low} to {high}")
     if validation is not None and not set(labeled.ids.tolist()).isdisjoint(validation.ids.tolist()):
-        raise TrainingError("expected validation images apart from the labeled ones, got some in both; check the splits")
+        raise TrainingError("expected validation images apart from the labeled ones, got some in both")
     if copies is not None and len(copies):
         check_copies(copies, labeled, validation)
-
-
-@dataclass
-class _Run:
-    """One training: what it depends on, and where it stands."""
-
-    model: nn.Module
-    labeled: LabeledImages
-    recipe: SupervisedRecipe
-    seed: int
-    device: torch.device
-    copies: LabeledImages | None
-    validation: LabeledImages | None
-    step: int = 0
-    seconds: float = 0.0
-    loss: float = float("nan")  # of the last full window
-    accuracy: float | None = None
-    kept: dict[str, Tensor] = field(default_factory=dict)
-    window_loss: float = 0.0
-    window_steps: int = 0
-
-    def __post_init__(self) -> None:
-        if self.copies is not None and len(self.copies) == 0:
-            self.copies = None
-        if self.validation is not None and len(self.validation) == 0:
-            self.validation = None
-        recipe, count = self.recipe, len(self.labeled)
-        self.weight = copies_weight(count, len(self.copies) if self.copies else 0, recipe.copies_share)
-        self.copied = copies_in_batch(recipe.batch_size, self.weight)
-        self.real = recipe.batch_size - self.copied
-        self.schedule = Schedule(recipe, recipe.steps(count))
-        self.window = max(recipe.window, -(-count // self.real))
-        self.optimizer = _optimizer(self.model, recipe)
-        self.images = _near(self.labeled.images, self.device)
-        self.orders: dict[tuple[str, int], Tensor] = {}
-        self.half = _half_precision(recipe, self.device)
-        self.scaler = torch.amp.GradScaler("cuda", enabled=self.half == torch.float16)
-        self.began = time.monotonic()
-
-    def advance(self) -> None:
-        """Do one step."""
-        rate = self.schedule.rate(self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        torch.manual_seed(derive_seed(self.seed, "dropout", self.step))
-        loss = self._loss()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.step += 1
-        self.window_loss += finite_or_raise(float(loss.detach()), self.step)
-        self.window_steps += 1
-        if self.window_steps == self.window or self.step == self.schedule.last:
-            self._look_back()
-
-    def _loss(self) -> Tensor:
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", self.step))
-        index = self._draw("labeled", len(self.labeled), self.real)
-        dtype = device_and_type(self.model)[1]
-        real = augment(self.images[index.to(self.images.device)].to(self.device), generator, self.recipe.augmentation)
-        with torch.autocast(self.device.type, dtype=self.half or torch.bfloat16, enabled=self.half is not None):
-            if self.copies is None:
-                return self._cross_entropy(self.model(real.to(dtype)), self.labeled.targets[index])
-            which = self._draw("copies", len(self.copies), self.copied)
-            copied = to_float(self.copies.images[which].to(self.device), dtype)
-            of_real, of_copies = logits_of_both(self.model, real.to(dtype), copied)
-            of_labels = self._cross_entropy(of_real, self.labeled.targets[index])
-            return (1 - self.weight) * of_labels + self.weight * self._cross_entropy(
-                of_copies, self.copies.targets[which]
-            )
-
-    def _cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
-        smoothing = self.recipe.label_smoothing
-        return functional.cross_entropy(logits, targets.to(logits.device), label_smoothing=smoothing)
-
-    def _draw(self, name: str, count: int, wanted: int) -> Tensor:
-        """Return the positions (wanted,) of this step: a stream of shuffled epochs, one after the other."""
-        places = torch.arange(self.step * wanted, (self.step + 1) * wanted)
-        epochs = places // count
-        met = range(int(epochs[0]), int(epochs[-1]) + 1)
-        return torch.cat([self._order(name, epoch, count)[places[epochs == epoch] % count] for epoch in met])
-
-    def _order(self, name: str, epoch: int, count: int) -> Tensor:
-        if (name, epoch) not in self.orders:
-            generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", name, epoch))
-            self.orders = {key: value for key, value in self.orders.items() if key[0] != name or key[1] >= epoch - 1}
-            self.orders[name, epoch] = torch.randperm(count, generator=generator)
-        return self.orders[name, epoch]
-
-    def _look_back(self) -> None:
-        self.loss = self.window_loss / self.window_steps
-        self.window_loss, self.window_steps = 0.0, 0
-        if self.validation is None:
-            self.schedule.observe(self.step, self.loss)
-            return
-        loss, accuracy = _validate(self.model, self.validation, self.device)
-        self.schedule.observe(self.step, loss)
-        if self.accuracy is None or accuracy >= self.accuracy:
-            self.accuracy, self.kept = accuracy, snapshot(self.model)
-
-    def finish(self) -> TrainingReport:
-        """Put the weights best in validation in place, where there is one, and report."""
-        if self.kept:
-            self.model.load_state_dict(self.kept)
-        return TrainingReport(
-            epochs=round(self.step * self.real / len(self.labeled), 2),
-            steps=self.step,
-            seconds=round(self.seconds + time.monotonic() - self.began, 3),
-            train_loss=self.loss,
-            validation_accuracy=self.accuracy,
-            device=str(self.device),
-        )
-
-    @property
-    def key(self) -> str:
-        sets = [images.fingerprint() if images else "-" for images in (self.labeled, self.copies, self.validation)]
-        return f"{self.recipe!r} seed={self.seed} {getattr(self.model, 'architecture', '')} {' '.join(sets)}"
-
-    def save(self, path: Path) -> None:
-        schedule = self.schedule
-        state: State = {
-            "step": self.step, "seconds": self.seconds + time.monotonic() - self.began, "loss": self.loss,
-            "accuracy": self.accuracy, "window_loss": self.window_loss, "window_steps": self.window_steps,
-            "schedule": [schedule.last, schedule.cooling_from, schedule.best, schedule.stale],
-            "scaler": self.scaler.state_dict(),
-        }  # fmt: skip
-        write_checkpoint(
-            path, key=self.key, model=self.model, optimizer=self.optimizer, kept=self.kept, state=state
-        )
-
-    def resume(self, path: Path | None) -> None:
-        found = read_checkpoint(path, key=self.key, model=self.model, optimizer=self.optimizer)
-        if found is None:
-            return
-        state, kept = found
-        self.kept = {name: value.to(self.device) for name, value in kept.items()}
-        self.step, self.seconds, self.loss = state["step"], state["seconds"], state["loss"]
-        self.accuracy, self.window_loss = state["accuracy"], state["window_loss"]
-        self.window_steps = state["window_steps"]
-        schedule = self.schedule
-        schedule.last, schedule.cooling_from, schedule.best, schedule.stale = state["schedule"]
-        self.scaler.load_state_dict(state["scaler"])
-
-
-def _optimizer(model: nn.Module, recipe: SupervisedRecipe) -> Optimizer:
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    kind: type[AdamW] | type[Adam] = {"adamw": AdamW, "adam": Adam}[recipe.optimizer]
-    return kind([group for group in groups if group["params"]], lr=recipe.learning_rate, fused=True)
-
-
-def _near(images: Tensor, device: torch.device) -> Tensor:
-    fits = images.element_size() * images.numel() <= _ON_DEVICE
-    return images.to(device) if device.type == "cuda" and fits else images
-
-
-def _half_precision(recipe: SupervisedRecipe, device: torch.device) -> torch.dtype | None:
-    if device.type != "cuda" or recipe.precision == "float32":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-
-
-def _validate(model: nn.Module, images: LabeledImages, device: torch.device) -> tuple[float, float]:
-    """Return the mean cross-entropy and the accuracy on validation images."""
-    size = inference_batch(tuple(images.images.shape[1:]), device)
-    loss, right = 0.0, 0
-    with borrowed(model), torch.inference_mode():
-        for start in range(0, len(images), size):
-            targets = images.targets[start : start + size].to(device)
-            logits = model(to_float(images.images[start : start + size].to(device), device_and_type(model)[1]))
-            loss += float(functional.cross_entropy(logits, targets, reduction="sum"))
-            right += int((logits.argmax(dim=1) == targets).sum())
-    return loss / len(images), right / len(images)

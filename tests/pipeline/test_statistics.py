@@ -43,7 +43,9 @@ def test_area_weighs_by_the_width_of_a_step() -> None:
     assert learning_curve_area([10], [0.4]) == 0.4
 
 
-@pytest.mark.parametrize(("labels", "accuracy"), [([], []), ([1, 2], [0.5]), ([2, 2], [0.1, 0.2]), ([3, 1], [0.1, 0.2])])
+@pytest.mark.parametrize(
+    ("labels", "accuracy"), [([], []), ([1, 2], [0.5]), ([2, 2], [0.1, 0.2]), ([3, 1], [0.1, 0.2])]
+)
 def test_area_refuses_what_is_no_curve(labels: list[int], accuracy: list[float]) -> None:
     with pytest.raises(DataError):
         learning_curve_area(labels, accuracy)

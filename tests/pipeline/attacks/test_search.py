@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.attacks import search
+from pipeline.attacks import lazy
 from pipeline.attacks.deepfool import deepfool
 from pipeline.attacks.estimate import Estimator
 from pipeline.attacks.search import nearest_to_border
@@ -47,8 +47,8 @@ def test_exhaustive_is_deepfool_sorted() -> None:
 @pytest.mark.parametrize("norm", ["l2", "linf"])
 def test_both_norms(norm: str) -> None:
     model, pool = trained("lenet5"), pool_of(500)
-    lazy, whole = (nearest_to_border(model, pool, 20, norm=norm, exhaustive=e) for e in (False, True))  # type: ignore[arg-type]
-    assert np.array_equal(lazy.ids, whole.ids)
+    quick, whole = (nearest_to_border(model, pool, 20, norm=norm, exhaustive=e) for e in (False, True))  # type: ignore[arg-type]
+    assert np.array_equal(quick.ids, whole.ids)
 
 
 class Kinked(nn.Module):
@@ -70,9 +70,9 @@ def test_estimates_that_are_far_too_long_do_no_harm() -> None:
     images = torch.from_numpy((values * 255).astype(np.uint8)).view(-1, 1, 1, 1)
     pool = ImagePool.from_tensor(images, np.arange(200))
     model = Kinked()
-    lazy = nearest_to_border(model, pool, 20)
+    quick = nearest_to_border(model, pool, 20)
     whole = nearest_to_border(model, pool, 20, exhaustive=True)
-    assert np.array_equal(lazy.ids, whole.ids)
+    assert np.array_equal(quick.ids, whole.ids)
 
 
 def test_the_recall_check_finds_what_a_wrong_estimate_hides(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,12 +85,12 @@ def test_the_recall_check_finds_what_a_wrong_estimate_hides(monkeypatch: pytest.
 
     model, pool = trained("lenet5"), pool_of(400)
     whole = nearest_to_border(model, pool, 40, exhaustive=True)
-    monkeypatch.setattr(search.Estimator, "distances", dishonest)
+    monkeypatch.setattr(lazy.Estimator, "distances", dishonest)
     found = nearest_to_border(model, pool, 40)
     assert found.diagnostics["violations"] > 0
     assert found.diagnostics["slack"] < 0.75
     assert np.array_equal(found.ids, whole.ids)
-    monkeypatch.setattr(search._Search, "_should_have_been_in", lambda _self: False)
+    monkeypatch.setattr(lazy.Search, "_should_have_been_in", lambda _self: False)
     assert not np.array_equal(nearest_to_border(model, pool, 40).ids, whole.ids)  # it was the check that found it
 
 
@@ -128,8 +128,8 @@ def test_images_that_cannot_flip_come_last_and_are_counted() -> None:
 
 def test_k_may_be_the_whole_pool() -> None:
     pool = pool_of(90)
-    lazy, whole = (nearest_to_border(trained("lenet5"), pool, 90, exhaustive=e) for e in (False, True))
-    assert np.array_equal(lazy.ids, whole.ids)
+    quick, whole = (nearest_to_border(trained("lenet5"), pool, 90, exhaustive=e) for e in (False, True))
+    assert np.array_equal(quick.ids, whole.ids)
 
 
 def test_the_figures_of_the_recall_check_are_kept() -> None:
@@ -153,7 +153,9 @@ def test_the_estimate_without_far_classes_is_the_estimate_with_all() -> None:
 @pytest.mark.parametrize(("k", "slack"), [(0, 0.75), (11, 0.75), (3, 0.0), (3, 1.5)])
 def test_out_of_range(k: int, slack: float) -> None:
     with pytest.raises(StrategyError, match="expected k from 1"):
-        nearest_to_border(linear(3, 4), ImagePool.from_tensor(torch.zeros(10, 1, 2, 2, dtype=torch.uint8)), k, slack=slack)
+        nearest_to_border(
+            linear(3, 4), ImagePool.from_tensor(torch.zeros(10, 1, 2, 2, dtype=torch.uint8)), k, slack=slack
+        )
 
 
 def test_nan_logits_are_a_clear_error() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,14 +64,14 @@ every = pytest.mark.parametrize("row", TABLE, ids=[row.spec for row in TABLE])
 
 
 @pytest.fixture(params=["lenet5", "convnet"])
-def context(request: pytest.FixtureRequest) -> QueryContext:
+def context(request: pytest.FixtureRequest) -> Iterator[QueryContext]:
     """In float64, in which batches of another size cannot reorder anything."""
     images = stripes(120, seed=9)
     shuffled = torch.randperm(120, generator=torch.Generator().manual_seed(1))
     pool = ImagePool.from_tensor(images.images[shuffled], images.ids[shuffled].numpy())
     model = trained(request.param).double()
-    request.addfinalizer(model.float)
-    return QueryContext(pool=pool, model=model, classes=4, seed=5, device=CPU)
+    yield QueryContext(pool=pool, model=model, classes=4, seed=5, device=CPU)
+    model.float()
 
 
 def equal(first: Selection, second: Selection) -> bool:

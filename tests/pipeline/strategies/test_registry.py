@@ -46,7 +46,9 @@ def test_a_strategy_of_ones_own_by_import_path_with_and_without_copies() -> None
     assert copied.select(context, 3).copies is not None
 
 
-@pytest.mark.parametrize("spec", ["dfal", "dfal_0", "margin", "random_sampling", "margin+copies", f"{HERE}:SmallestIds"])
+@pytest.mark.parametrize(
+    "spec", ["dfal", "dfal_0", "margin", "random_sampling", "margin+copies", f"{HERE}:SmallestIds"]
+)
 def test_the_repr_is_a_record(spec: str) -> None:
     assert repr(get_strategy(spec)) == repr(get_strategy(spec))
     assert "(" in repr(get_strategy(spec))

@@ -191,7 +191,11 @@ def test_each_epoch_shows_each_image_once() -> None:
     [
         (stripes(0), {}, "expected labeled images, got none"),
         (stripes(20, classes=6), {}, "classes from 0 to 4, exclusive"),
-        (stripes(20), {"validation": LabeledImages(stripes(2).images, torch.tensor([0, 9]), torch.arange(2))}, "exclusive"),
+        (
+            stripes(20),
+            {"validation": LabeledImages(stripes(2).images, torch.tensor([0, 9]), torch.arange(2))},
+            "exclusive",
+        ),
     ],
 )
 def test_clear_errors(labeled: LabeledImages, options: dict[str, object], words: str) -> None:
@@ -217,6 +221,8 @@ def test_a_loss_that_is_not_a_number_stops_at_once() -> None:
         (torch.zeros(2, 1, 4, 4), torch.zeros(2, dtype=torch.int64), torch.zeros(2), "ids"),
     ],
 )
-def test_labeled_images_fit_together(images: torch.Tensor, targets: torch.Tensor, ids: torch.Tensor, words: str) -> None:
+def test_labeled_images_fit_together(
+    images: torch.Tensor, targets: torch.Tensor, ids: torch.Tensor, words: str
+) -> None:
     with pytest.raises(TrainingError, match=words):
         LabeledImages(images, targets, ids)
