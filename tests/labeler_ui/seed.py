@@ -119,8 +119,7 @@ def seed(
     shard, found = write_shard(database.home, project, digit_images(images, seed=project.id))
     samples.register_shard(database, actor, project.id, shard, found, "ignore")
     seeded = Seeded(database=database, project=project, actor=actor)
-    if k:
-        next_round(seeded, k=k, reserve=reserve)
+    next_round(seeded, k=k, reserve=reserve)
     return seeded
 
 

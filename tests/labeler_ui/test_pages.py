@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from db import claims, jobs, model_versions, projects
 from db.engine import Database
 from db.progress import progress
-from db.records import Counts, Holdout, RoundSummary
+from db.records import Counts, Holdout, NewFile, NewModelVersion, ProjectSpec, RoundSummary
 from labeler_ui import store
 from labeler_ui.charts import accuracy_chart, accuracy_points
 from labeler_ui.server import SCRIPT
@@ -76,7 +76,7 @@ def test_the_pickers_follow_the_address_and_change_it(seeded: Seeded) -> None:
     assert data_of(test)["user"]["name"] == "grace"
     test.selectbox(key="borderline_project").select(seeded.project.name).run()
     assert data_of(test)["project"]["id"] == seeded.project.id
-    assert test.query_params["project"] == [seeded.project.name]
+    assert test.query_params["project"] in (seeded.project.name, [seeded.project.name])
 
 
 def test_an_unknown_project_in_the_address_is_said(seeded: Seeded) -> None:
@@ -131,13 +131,9 @@ def test_progress_shows_running_work_and_the_last_error(seeded: Seeded) -> None:
 
 
 def test_progress_teaches_ingest_to_an_empty_project(database: Database) -> None:
-    empty = seed(database, images=1, k=0)
-    spec = dataclasses.asdict(empty.project)
-    assert spec
-    from db.records import ProjectSpec
-
-    bare = projects.create_project(database, empty.actor, ProjectSpec(name="bare", classes=("a", "b")))
-    test = progress_page(Seeded(database=database, project=bare, actor=empty.actor))
+    actor = store.actor(database, "ada")
+    bare = projects.create_project(database, actor, ProjectSpec(name="bare", classes=("a", "b")))
+    test = progress_page(Seeded(database=database, project=bare, actor=actor))
     assert "borderline ingest bare FOLDER" in texts(test)
 
 
@@ -177,8 +173,6 @@ def test_the_chart_can_be_drawn_with_one_point_and_many() -> None:
 
 
 def test_progress_draws_the_curve_from_the_store(seeded: Seeded) -> None:
-    from db.records import NewFile, NewModelVersion
-
     now = progress(seeded.database, seeded.actor, seeded.project.id)
     version = NewModelVersion(
         file=NewFile(path=f"models/{time.time_ns()}", sha256="0" * 64, size=1), architecture="convnet", recipe="r",

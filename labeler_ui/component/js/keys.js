@@ -12,6 +12,8 @@ const COMMANDS = {
 const STREAMLIT_KEYS = new Set(["r", "c"]); // rerun and clear cache: never by accident on this page
 const NO_TEXT = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
 
+const COVERS = "[role=dialog], [role=menu], [aria-modal=true], dialog[open]";
+
 class Keyboard {
   // listeners: press(action, event), escape(), enabled(), covered()
   constructor(listeners) {
@@ -107,6 +109,6 @@ function swallow(event) {
 
 function dialogOpen(root) {
   const open = (element) => element.getClientRects().length > 0;
-  const inside = (place) => [...place.querySelectorAll("[role=dialog], [aria-modal=true], dialog[open]")].some(open);
+  const inside = (place) => [...place.querySelectorAll(COVERS)].some(open);
   return inside(document) || inside(root);
 }

@@ -105,13 +105,17 @@ class Labeler {
 
   // Every key and click comes through here.
   press(action, event) {
-    const always = { undo: "undo", guidelines: "toggleGuidelines", help: "toggleHelp", "flag-close": "closeFlag" };
+    const panels = { guidelines: "toggleGuidelines", help: "toggleHelp", "flag-close": "closeFlag" };
     this.queue.active();
-    if (always[action.name]) return this[always[action.name]]();
+    if (panels[action.name]) return this[panels[action.name]]();
     const pressed = { ...action, at: event?.timeStamp ?? performance.now() };
-    if (!this.shown) return undefined; // nothing to see, nothing to answer
-    if (!this.painted) return this.early.push(pressed);
-    return this.answer(pressed);
+    if (this.shown && !this.painted) return this.early.push(pressed); // in order, also an undo
+    return this.perform(pressed);
+  }
+
+  perform(action) {
+    if (action.name === "undo") this.undo();
+    else if (this.shown) this.answer(action); // nothing to see, nothing to answer
   }
 
   answer(action) {
@@ -120,7 +124,7 @@ class Labeler {
     if (action.name === "flag") return this.openFlag();
     const outcome = action.name === "flag-send" ? "flag" : action.name;
     const entry = this.entryOf(item, outcome, action);
-    this.view.toggle("flag", false);
+    if (!this.view.parts.flag.hidden) this.closeFlag();
     this.view.flash(outcome === "class" ? this.view.buttons.get(action.entry.id) : this.view.parts[`tool-${outcome}`]);
     this.answered.add(item.query_id);
     this.queue.remove(item);
@@ -167,7 +171,6 @@ class Labeler {
     const past = this.history.pop();
     if (!past) return;
     this.storeHistory();
-    this.early = [];
     this.answered.delete(past.item.query_id);
     past.item.undoing = true;
     this.outbox.add({ kind: "undo", id: uuid(), answer_id: past.answer_id, query_id: past.item.query_id });
@@ -218,6 +221,7 @@ class Labeler {
     if (!this.view) return;
     if (!this.shown) this.showNext();
     this.view.setSaved(this.saved, this.outbox.size);
+    this.root.dataset.ready = this.queue.items.filter(({ state }) => state === "ready").length;
     this.view.setBanner(this.bannerText());
     this.view.setLast(this.history.length ? `Last: ${this.history.at(-1).spoken}` : "");
   }
@@ -245,7 +249,7 @@ class Labeler {
     if (this.pressedAt) measure(this.pressedAt, item);
     this.pressedAt = null;
     const early = this.early.shift();
-    if (early) this.answer(early);
+    if (early) this.perform(early);
   }
 
   bannerText() {
@@ -265,7 +269,7 @@ class Labeler {
 
   closeFlag() {
     this.view.toggle("flag", false);
-    this.view.parts.note.blur();
+    this.leaveControl();
   }
 
   toggleGuidelines() {
@@ -276,11 +280,17 @@ class Labeler {
     const open = this.view.parts.help.hidden;
     this.view.toggle("help", open);
     if (open) this.view.parts.help.querySelector("button").focus();
+    else this.leaveControl();
   }
 
   escape() {
     this.view.toggle("help", false);
     this.view.toggle("guidelines", false);
+    this.leaveControl();
+  }
+
+  // A control that was just hidden keeps the focus for another frame, and would take the next key.
+  leaveControl() {
     this.shadow.activeElement?.blur();
   }
 

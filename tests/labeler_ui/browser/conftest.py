@@ -24,18 +24,22 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 30.0
+PATIENCE = 15.0
 
 
-def wait_for(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """Ask again and again until the condition holds, and return what it gave."""
+def wait_for(condition: Callable[[], Any], what: str, page: Page | None = None) -> Any:
+    """Ask again and again until the condition holds, and return what it gave.
+
+    Where a page is open, Playwright must run meanwhile: its handlers of requests and dialogs do their work in between.
+    """
+    patience = PATIENCE
     deadline = time.monotonic() + patience
     while True:
         found = condition()
         if found:
             return found
         assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
-        time.sleep(0.02)
+        page.wait_for_timeout(20) if page is not None else time.sleep(0.02)
 
 
 class PageServer:
@@ -88,6 +92,16 @@ class Person:
     def ready(self) -> None:
         self.page.wait_for_selector(".labeler[data-query]", timeout=PATIENCE * 1000)
 
+    def decoded(self, count: int) -> Person:
+        """Wait until so many images are ready; a key pressed before that would have nothing to answer."""
+        self.page.wait_for_function(
+            "(count) => [...document.querySelectorAll('*')].some((host) => host.shadowRoot &&"
+            " Number(host.shadowRoot.querySelector('.labeler')?.dataset.ready) >= count)",
+            arg=count,
+            timeout=PATIENCE * 1000,
+        )
+        return self
+
     def query(self) -> str | None:
         return self.page.evaluate(
             "() => { for (const host of document.querySelectorAll('*')) { const root = host.shadowRoot;"
@@ -105,9 +119,9 @@ class Person:
         """Wait until nothing is in the outbox."""
         self.page.wait_for_selector(".labeler[data-pending='0']", timeout=PATIENCE * 1000)
 
-    def saved(self, count: int, patience: float = PATIENCE) -> list[dict]:
+    def saved(self, count: int) -> list[dict]:
         """Wait until SQL has `count` answers and the page knows it; return the rows."""
-        wait_for(lambda: len(self.mine()) >= count, f"{count} answers in SQL, got {len(self.mine())}", patience)
+        wait_for(lambda: len(self.mine()) >= count, f"{count} answers in SQL", self.page)
         self.settled()
         rows = self.mine()
         assert len(rows) == count
@@ -145,24 +159,38 @@ def seeded(store: Database) -> Seeded:
     return seed(store)
 
 
-@pytest.fixture
-def visit(browser: Browser, server: PageServer) -> Iterator[Callable[..., Person]]:
-    """Return a function that opens the page for a person; errors in the page's script fail the test."""
-    contexts, problems = [], []
+@pytest.fixture(scope="session")
+def shared(browser: Browser) -> Iterator[BrowserContext]:
+    """One context for most tests: Streamlit's own scripts are then loaded once. What answers need is kept per tab."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield context
+    context.close()
 
-    def opened(seeded: Seeded, name: str = "ada", **options: object) -> Person:
-        context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
-        contexts.append(context)
+
+@pytest.fixture
+def visit(browser: Browser, shared: BrowserContext, server: PageServer) -> Iterator[Callable[..., Person]]:
+    """Return a function that opens the page for a person; errors in the page's script fail the test."""
+    own, pages, problems = [], [], []
+
+    def opened(seeded: Seeded, name: str = "ada", own_context: bool = False) -> Person:
+        context = browser.new_context() if own_context else shared
+        own.extend([context] if own_context else [])
         person = Person(context, server, seeded, name)
+        pages.append(person.page)
         person.page.on("pageerror", lambda error: problems.append(str(error)))
         return person.open()
 
     yield opened
-    for context in contexts:
+    shared.set_offline(False)
+    shared.unroute_all(behavior="ignoreErrors")
+    for page in pages:
+        page.evaluate("() => localStorage.clear()")
+        page.close()
+    for context in own:
         context.close()
     assert problems == []
 
 
 @pytest.fixture
 def person(visit: Callable[..., Person], seeded: Seeded) -> Person:
-    return visit(seeded)
+    return visit(seeded).decoded(12)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from db.engine import Database
-from tests.labeler_ui.browser.conftest import Person
+from tests.labeler_ui.browser.conftest import Person, wait_for
 from tests.labeler_ui.seed import Seeded, seed
 
 pytestmark = pytest.mark.browser
@@ -62,7 +62,7 @@ def test_ten_presses_at_30_ms(person: Person) -> None:
 
 
 def test_nineteen_presses_as_fast_as_they_can_be_sent(visit: Callable[..., Person], store: Database) -> None:
-    person = visit(seed(store, images=80, k=60))
+    person = visit(seed(store, images=80, k=60)).decoded(20)
     keys = list(itertools.islice(itertools.cycle("123456789"), 19))
     person.press(*keys)
     assert person.classes(19) == keys
@@ -72,6 +72,7 @@ def test_nineteen_presses_as_fast_as_they_can_be_sent(visit: Callable[..., Perso
 def test_the_other_answers_have_keys_too(person: Person) -> None:
     person.press("Space", "x", "X")
     person.press("f")
+    person.page.get_by_label("Flag this image").wait_for()
     person.page.keyboard.type("12 blurred, u r x")
     person.page.keyboard.press("Enter")
     rows = person.saved(4)
@@ -105,7 +106,9 @@ def test_keys_work_after_using_a_select_box_and_a_radio_button(person: Person) -
 def test_an_open_dialog_keeps_the_keys(person: Person) -> None:
     page = person.page
     page.get_by_test_id("stMainMenu").get_by_role("button").click()
-    page.get_by_text("Settings").click()
+    page.get_by_role("menuitem", name="Record screen").wait_for()
+    person.press("9")
+    page.get_by_role("menuitem", name="Record screen").click()
     page.get_by_role("dialog").wait_for()
     person.press("1", "2", "u")
     page.keyboard.press("Escape")
@@ -122,9 +125,10 @@ def test_an_open_dialog_keeps_the_keys(person: Person) -> None:
 def test_r_and_c_are_not_streamlits_here(visit: Callable[..., Person], store: Database) -> None:
     sent: list[object] = []
     person = visit(seed(store, classes=("rook", "crow"), k=4, reserve=0))
-    person.page.on("websocket", lambda socket: socket.on("framesent", sent.append))
+    person.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
     person.page.reload()
     person.ready()
+    person.decoded(4)
     before = len(sent)
     assert before > 0
     person.press("r", "c", "1", "r", "c", "2")
@@ -133,7 +137,7 @@ def test_r_and_c_are_not_streamlits_here(visit: Callable[..., Person], store: Da
 
 
 def test_a_class_may_have_r_as_its_key(visit: Callable[..., Person], store: Database) -> None:
-    person = visit(seed(store, classes=("r", "c", "1"), k=4, reserve=0))
+    person = visit(seed(store, classes=("r", "c", "1"), k=4, reserve=0)).decoded(4)
     person.press("r", "c", "1")
     assert person.classes(3) == ["r", "c", "1"]
 
@@ -180,10 +184,12 @@ def test_a_click_then_space_skips(person: Person) -> None:
 
 def test_undo_brings_the_image_back_first(person: Person) -> None:
     first = person.query()
-    person.press("1", "2", "u")
-    second = person.query()
+    person.press("1")
+    second = wait_for(lambda: person.query() != first and person.query(), "the next image", person.page)
+    person.press("2", "u")
+    wait_for(lambda: person.query() == second, "the second image again", person.page)
     person.press("Backspace")
-    assert person.query() == first != second
+    wait_for(lambda: person.query() == first, "the first image again", person.page)
     person.press("7", "8")
     rows = person.saved(2)
     assert [(str(row["query_id"]), row["class_name"]) for row in rows] == [(first, "7"), (second, "8")]
@@ -203,8 +209,9 @@ def test_nothing_shown_nothing_answered_and_the_next_round_comes_by_itself(
     from tests.labeler_ui.seed import next_round
 
     seeded = seed(store, k=3, reserve=0)
-    person = visit(seeded)
+    person = visit(seeded).decoded(3)
     person.press("1", "2", "3", "4", "5")
+    assert person.classes(3) == ["1", "2", "3"]
     person.page.wait_for_selector(".idle:not([hidden])")
     person.press("6")
     assert person.classes(3) == ["1", "2", "3"]
@@ -219,6 +226,7 @@ def test_hostile_names_do_nothing(visit: Callable[..., Person], store: Database)
     person = visit(
         seed(store, classes=hostile, k=4, reserve=0, guidelines="# <script>alert(1)</script>\n- <img src=x>")
     )
+    person.decoded(4)
     happened: list[str] = []
     person.page.on("dialog", lambda dialog: (happened.append(dialog.message), dialog.dismiss()))
     person.page.on("request", lambda request: happened.append(request.url) if request.url.endswith("/x") else None)

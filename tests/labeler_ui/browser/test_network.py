@@ -55,7 +55,7 @@ def test_a_reload_with_a_full_outbox_delivers_once(person: Person) -> None:
         person.press("1", "2", "3")
         pending(person, 3)
         person.page.evaluate("() => { setTimeout(() => location.reload(), 0) }")
-        wait_for(lambda: warned, "the browser to warn about answers that are not saved")
+        wait_for(lambda: warned, "the browser to warn about answers that are not saved", person.page)
     finally:
         os.kill(server.pid, signal.SIGCONT)
     person.ready()
@@ -86,7 +86,7 @@ def test_the_second_way_when_the_route_is_blocked(person: Person) -> None:
     person.press("1", "2", "3")
     assert person.classes(3) == ["1", "2", "3"]
     person.press("u", "8")
-    wait_for(lambda: len(person.seeded.events()) == 5, "undo and a new answer by the second way")
+    wait_for(lambda: len(person.seeded.events()) == 5, "undo and a new answer by the second way", person.page)
     assert person.classes(3) == ["1", "2", "8"]
 
 
@@ -114,8 +114,9 @@ def test_the_same_request_twice_is_one_answer(person: Person) -> None:
 
 
 def test_two_people_get_different_images(visit: Callable[..., Person], store: Database) -> None:
-    seeded = seed(store, images=40, k=12, reserve=0)
-    ada, grace = visit(seeded, "ada"), visit(seeded, "grace")
+    seeded = seed(store, images=40, k=20, reserve=0)
+    ada, grace = visit(seeded, "ada"), visit(seeded, "grace", own_context=True)
+    ada.decoded(5), grace.decoded(5)
     for _ in range(5):
         ada.press("1")
         grace.press("2")
@@ -130,7 +131,7 @@ def test_answers_are_still_sent_after_leaving_the_page(person: Person) -> None:
     pending(person, 2)
     person.page.get_by_role("link", name="Progress").click()
     person.context.set_offline(False)
-    wait_for(lambda: len(person.mine()) == 2, "answers sent from another page")
+    wait_for(lambda: len(person.mine()) == 2, "answers sent from another page", person.page)
     assert [row["class_name"] for row in person.mine()] == ["1", "2"]
 
 
