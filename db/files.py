@@ -11,7 +11,7 @@ from db import inputs
 from db.clock import now
 from db.errors import Conflict
 from db.records import NewFile
-from db.sql import insert_new
+from db.sql import among, insert_new
 from db.tables import FileRow
 
 
@@ -35,7 +35,9 @@ def register(session: Session, project_id: int, kind: str, files: Sequence[NewFi
         for path, file in wanted.items()
     ]
     insert_new(session, FileRow, rows)
-    statement = select(FileRow.path, FileRow.id, FileRow.sha256, FileRow.project_id).where(FileRow.path.in_(wanted))
+    statement = select(FileRow.path, FileRow.id, FileRow.sha256, FileRow.project_id).where(
+        among(session, FileRow.path, wanted)
+    )
     found = {}
     for path, file_id, sha256, owner in session.execute(statement):
         if sha256 != wanted[path].sha256 or owner != project_id:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db import files, inputs
@@ -15,7 +15,7 @@ from db.clock import now
 from db.engine import Database
 from db.errors import InvalidInput
 from db.records import Actor, NewSample, NewShard, Registered, Role
-from db.sql import BATCH, chunks, insert_new
+from db.sql import BATCH, among, chunks, insert_new, insert_rows
 from db.tables import AnnotationEventRow, ClassRow, LabelTableRow, ProjectRow, QueryRow, SampleRow, ShardRow
 
 LabelUse = Literal["use", "hide", "ignore"]
@@ -161,7 +161,9 @@ def _register(
     base = {"project_id": project_id, "shard_id": shard_id, "created_at": at}
     rows = [{**base, **_columns(sample, labels, classes, originals)} for sample in reversed(fresh.values())]
     insert_new(session, SampleRow, rows)
-    mine = select(SampleRow.sha256, SampleRow.id).where(SampleRow.shard_id == shard_id, SampleRow.sha256.in_(fresh))
+    mine = select(SampleRow.sha256, SampleRow.id).where(
+        SampleRow.shard_id == shard_id, among(session, SampleRow.sha256, fresh)
+    )
     ids = dict(session.execute(mine).tuples().all())
     marked = {
         sample_id: _class_id(classes, known)
@@ -198,7 +200,7 @@ def _columns(
 
 def _ids(session: Session, project_id: int, hashes: Sequence[str]) -> dict[str, int]:
     statement = select(SampleRow.sha256, SampleRow.id).where(
-        SampleRow.project_id == project_id, SampleRow.sha256.in_(hashes)
+        SampleRow.project_id == project_id, among(session, SampleRow.sha256, hashes)
     )
     return dict(session.execute(statement).tuples().all())
 
@@ -225,9 +227,9 @@ def _label(session: Session, actor: Actor, project_id: int, marked: Mapping[int,
     made = {"origin": "imported", "votes": 0, "updated_at": at}
     pairs = [{**base, "sample_id": sample_id, "class_id": marked[sample_id]} for sample_id in ids]
     if pairs:
-        session.execute(insert(LabelTableRow.__table__), [{**pair, **made} for pair in pairs])  # type: ignore[arg-type]
+        insert_rows(session, LabelTableRow, [{**pair, **made} for pair in pairs])
         events = [{**pair, **told, "payload": {}, "receipt": {}} for pair in pairs]
-        session.execute(insert(AnnotationEventRow.__table__), events)  # type: ignore[arg-type]
+        insert_rows(session, AnnotationEventRow, events)
         _withdraw(session, ids, at)
     return len(pairs)
 

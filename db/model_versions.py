@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from db import files, inputs
@@ -13,7 +13,7 @@ from db.clock import now
 from db.engine import Database
 from db.errors import NotFound
 from db.records import Actor, ModelVersion, NewModelVersion, Role
-from db.sql import chunks
+from db.sql import chunks, insert_rows
 from db.tables import FileRow, ModelVersionRow, PredictionRow, ProjectRow, RoundModelRow, RoundRow
 
 
@@ -157,7 +157,7 @@ def _predict(session: Session, version_id: int, predictions: Sequence[tuple[int,
             }
             for sample_id, position, probability in part
         ]
-        session.execute(insert(PredictionRow.__table__), rows)  # type: ignore[arg-type]
+        insert_rows(session, PredictionRow, rows)
 
 
 def _all(session: Session, statement: Select[tuple[ModelVersionRow, FileRow]]) -> list[ModelVersion]:

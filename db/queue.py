@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db import inputs
@@ -18,7 +18,7 @@ from db.history import read_round
 from db.outbox import ring
 from db.pool import has_label, was_seen
 from db.records import Actor, NewQuery, NewQueue, Role, Round
-from db.sql import chunks
+from db.sql import chunks, insert_rows
 from db.tables import AnnotationRow, ClaimRow, ProjectRow, QueryRow, RoundRow, SampleRow
 
 _KINDS = ("learn", "holdout", "gold", "confirm", "spot_check")
@@ -82,7 +82,7 @@ def _open(session: Session, turn: RoundRow, queue: NewQueue) -> None:
         if query.kind not in _ASKS_FOR_A_LABEL or int(query.sample_id) in free
     ]
     if rows:
-        session.execute(insert(QueryRow.__table__), rows)  # type: ignore[arg-type]
+        insert_rows(session, QueryRow, rows)
     turn.k = sum(query.kind == "learn" and not query.reserve for query in queue.queries)
     turn.strategy, turn.diagnostics = queue.strategy, inputs.plain(queue.diagnostics, "diagnostics")
     turn.state, turn.opened_at = "open", at
@@ -145,7 +145,7 @@ def _columns(query: NewQuery, split: str, overlap: int) -> Mapping[str, Any]:
         "nearest": _position(query.nearest),
         "expected": _position(query.expected),
         "copy_row": None if query.copy_row is None else int(query.copy_row),
-        "group_key": query.group,
+        "group_key": None if query.group is None else inputs.name(query.group, "a group"),
         "details": None if query.details is None else inputs.plain(query.details, "details"),
     }
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from db import copies, labels, model_versions, outbox, progress, projects, rounds, samples
 from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound
 from db.records import DueRound, Finished, Holdout, NewModelVersion, NewQuery, NewQueue, Round
+from db.tables import QueryRow
 from tests.db.scenes import Scene, make_scene, new_file, new_samples, new_shard, scalar
 
 
@@ -135,6 +137,20 @@ def test_numpy_numbers_are_stored_as_numbers(database: Database) -> None:
     rounds.enqueue(database, scene.system, turn.id, queue)
     assert scalar(database, "SELECT count(*) FROM queries WHERE score = 1.5 AND predicted = 1 AND nearest IS NULL") == 1
     assert rounds.history(database, scene.ada, scene.id)[0].diagnostics == {"slack": 0.75, "ids": [0, 1]}
+
+
+def test_infinite_scores_and_odd_texts_are_stored(database: Database) -> None:
+    scene = make_scene(database)
+    turn = begin(scene)
+    details = {"place": [1, 2], "text": "a 'b' \"c\" <d> \\ ü"}
+    query = NewQuery(
+        sample_id=scene.pool()[0], rank=0, score=float("inf"), details=details, kind="confirm", group="g: 'x'"
+    )
+    rounds.enqueue(database, scene.system, turn.id, NewQueue(queries=[query], strategy="x"))
+    row = database.read(
+        lambda session: session.execute(select(QueryRow.score, QueryRow.details, QueryRow.group_key)).one()
+    )
+    assert tuple(row) == (float("inf"), details, "g: 'x'")
 
 
 def test_the_holdout_is_drawn_once_asked_and_never_learned_from(database: Database) -> None:
