@@ -61,7 +61,11 @@ def retrain(project_id: int) -> dict[str, Any]:
 
 @flow(name="ingest")
 def ingest(
-    project_id: int, source: str, split: str | None = None, labels: Literal["use", "hide", "ignore"] = "use", copy: bool = False
+    project_id: int,
+    source: str,
+    split: str | None = None,
+    labels: Literal["use", "hide", "ignore"] = "use",
+    copy: bool = False,
 ) -> dict[str, Any]:
     """Read images into a project."""
     with open_store(system=True) as store, working(store, project_id, "ingest", ArtifactReporter()) as job:

@@ -26,7 +26,8 @@ from flows.store import Store
 from pipeline.data.pool import ImagePool
 from pipeline.files import atomic_write
 from pipeline.randomness import derive_seed, per_sample_uniform
-from pipeline.strategies import QueryContext, Selection, get_strategy
+from pipeline.strategies.base import QueryContext, Selection
+from pipeline.strategies.registry import get_strategy
 
 logger = logging.getLogger(__name__)
 
@@ -162,15 +163,15 @@ def _context(store: Store, project: Project, turn: Round, pool: ImagePool, repor
 
 def store_copies(store: Store, turn: Round, selection: Selection) -> None:
     """Keep the adversarial copies as float32: eight bits would undo the step."""
-    if selection.copies is None:
+    if selection.copies is None or selection.copy_distances is None:
         return
     copies = selection.copies.to("cpu", torch.float32).numpy()  # (k, C, S, S)
     folder = store.settings.project_folder(turn.project_id, "copies")
     record = atomic_write(folder / f"round-{turn.number}.npy", lambda file: np.save(file, copies, allow_pickle=False))
     rows = [
-        (int(sample_id), row, float(score) if np.isfinite(score) else None)
-        for row, (sample_id, score) in enumerate(zip(selection.ids, selection.scores, strict=True))
-        if np.isfinite(copies[row]).all()
+        (int(sample_id), row, float(distance))
+        for row, (sample_id, distance) in enumerate(zip(selection.ids, selection.copy_distances, strict=True))
+        if np.isfinite(distance)
     ]
     copy_store.record_copies(store.database, store.actor, turn.id, new_file(store, record), rows)
 
@@ -213,7 +214,9 @@ def _learn_queries(selection: Selection | None) -> list[NewQuery]:
             score=float(selection.scores[row]) if np.isfinite(selection.scores[row]) else None,
             predicted=_position(selection.predicted[row]),
             nearest=_position(selection.nearest[row]),
-            copy_row=None if selection.copies is None else row,
+            copy_row=row
+            if selection.copy_distances is not None and np.isfinite(selection.copy_distances[row])
+            else None,
             details={"place": row + 1},
         )
         for row in range(len(selection.ids))

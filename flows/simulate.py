@@ -27,7 +27,7 @@ from flows.retrain import retrain_project
 from flows.rounds import Batch, run_round
 from flows.store import Store
 from pipeline.data.sources import Source, open_source, with_test_split
-from pipeline.strategies import get_strategy
+from pipeline.strategies.registry import get_strategy
 
 ANNOTATOR = "simulated annotator"
 WINDOW = 20

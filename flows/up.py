@@ -90,12 +90,13 @@ def build_services(settings: Settings, mark: str) -> list[Service]:
     python = sys.executable
     page = [python, "-m", "labeler_ui", "--host", settings.host, "--port", str(settings.port)]
     server = [python, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(settings.prefect_port)]
+    flows = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) - 1)), **prefect}  # one core stays for the people
     runner = [python, "-m", "flows.runner"]
     logs = settings.log_folder
     services = [Service("page", page, base, logs / "page.log")]
     if not settings.prefect_api_url:
         services.append(Service("Prefect server", server, prefect, logs / "prefect-server.log"))
-    services.append(Service("flow runner", runner, prefect, logs / "runner.log"))
+    services.append(Service("flow runner", runner, flows, logs / "runner.log"))
     return services
 
 

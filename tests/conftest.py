@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# Small tensors on two cores: a second thread only waits for the first. Set before anything loads torch.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
 
 pytest_plugins = ["tests.database_fixtures"]

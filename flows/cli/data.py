@@ -30,7 +30,8 @@ def ingest(
     ],
     split: Annotated[Split | None, typer.Option(help="Put all of it into pool, validation or test.")] = None,
     labels: Annotated[
-        LabelPolicy, typer.Option(help="Classes that come with pool images: use as labels, hide (simulations only) or ignore.")
+        LabelPolicy,
+        typer.Option(help="Classes that come with pool images: use as labels, hide (simulations only) or ignore."),
     ] = "use",
     copy: Annotated[
         bool,

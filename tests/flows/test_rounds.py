@@ -56,7 +56,7 @@ def test_without_labels_the_first_round_is_random_and_says_so(store: Store) -> N
     history = round_store.history(store.database, store.actor, project.id)
     assert outcome.model_version_id is None
     assert outcome.queries == 20  # two a class
-    assert "random" in history[0].strategy
+    assert "RandomSampling" in history[0].strategy
     assert "no model yet" in history[0].diagnostics["reason"]
 
 
