@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import stat
 import threading
 from pathlib import Path
@@ -10,14 +12,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from db import access, projects
-from db.connections import SQLITE_PRAGMAS, normalize_url
+from db.connections import normalize_url
 from db.engine import Database
 from db.errors import InvalidInput, StoreError
 from db.tables import ProjectRow
 from tests.database_fixtures import Place
 from tests.db.scenes import make_scene, scalar
+
+PRAGMAS = {"busy_timeout": 30_000, "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}  # 2 is FULL
 
 
 def test_every_pooled_sqlite_connection_has_its_pragmas(sqlite_place: Place) -> None:
@@ -26,7 +31,7 @@ def test_every_pooled_sqlite_connection_has_its_pragmas(sqlite_place: Place) -> 
         for connection in connections:
             raw = connection.connection.driver_connection
             assert raw is not None
-            assert {name: raw.execute(f"PRAGMA {name}").fetchone()[0] for name in SQLITE_PRAGMAS} == SQLITE_PRAGMAS
+            assert {name: raw.execute(f"PRAGMA {name}").fetchone()[0] for name in PRAGMAS} == PRAGMAS
             connection.close()
 
 
@@ -51,6 +56,19 @@ def test_reading_waits_for_no_writer(sqlite_place: Place) -> None:
         with other.engine.begin() as writer:  # holds the write lock
             writer.execute(text("UPDATE users SET created_at = created_at"))
             assert scalar(database, "SELECT count(*) FROM users") == 1
+
+
+def test_a_writer_has_the_write_lock_before_it_reads(sqlite_place: Place) -> None:
+    """A deferred BEGIN would fail later, at once and whatever the busy timeout (F2 in reliability.md)."""
+
+    def work(session: Session) -> None:
+        session.execute(text("SELECT 1"))
+        other = sqlite3.connect(sqlite_place.home / "borderline.db", timeout=0, isolation_level=None)
+        with contextlib.closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+
+    with sqlite_place.open() as database:
+        database.write(work)
 
 
 def test_reading_cannot_write(database: Database) -> None:
