@@ -126,6 +126,17 @@ def test_an_edit_replaces_the_answer_at_once(database: Database) -> None:
     assert [entry.answer_id for entry in annotations.recent(database, scene.ada, scene.id)] == [edit.answer_id]
 
 
+def test_an_edit_to_a_skip_takes_the_label_back(database: Database) -> None:
+    scene = make_scene(database)
+    scene.ask(1)
+    query = scene.claim(scene.ada)[0]
+    first = scene.submit(scene.ada, query)
+    edit = scene.submit(scene.ada, query, "skip", supersedes=first.answer_id)
+    assert (edit.status, edit.query_closed) == ("saved", False)
+    assert scene.labels() == {} == labels.rebuild(database)
+    assert len(scene.claim(scene.person("bob"))) == 1
+
+
 def test_an_edit_that_comes_too_late_leaves_the_answer_as_it_was(database: Database) -> None:
     scene = make_scene(database)
     scene.ask(1)
