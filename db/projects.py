@@ -32,6 +32,7 @@ __all__ = [
 _KEYS = "123456789qwertyuiopasdghjklcvbnm"  # digits first; u, x, f, z, g and space stay free for the page where it can
 _RESERVED = frozenset("uxfzg0")
 MOST_CLASSES = 1000
+KINDS = ("labeling", "simulation")
 
 
 def _word(what: str) -> Callable[[Any], str]:
@@ -42,10 +43,18 @@ def _number(what: str, low: int, high: int) -> Callable[[Any], int]:
     return lambda value: inputs.integer(value, what, low, high)
 
 
+def _one_of(value: Any, what: str, known: tuple[str, ...]) -> Any:
+    if value not in known:
+        raise InvalidInput(f"expected {what} out of {', '.join(known)}, got {value!r}; choose one of them")
+    return value
+
+
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "name": _word("a project's name"),
     "image_size": _number("image_size", 4, 1024),
+    "kind": lambda value: _one_of(value, "a project's kind", KINDS),
     "model": _word("a model"),
+    "weights": lambda value: inputs.body(value, "weights", longest=4096),
     "recipe": _word("a recipe"),
     "strategy": _word("a strategy"),
     "batch_size": _number("batch_size", 1, 100_000),
@@ -57,7 +66,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "seed": _number("seed", 0, 2**63 - 1),
     "show_predictions": bool,
 }
-_FIXED = ("image_size", "channels", "classes")  # the stored images and models depend on them
+_FIXED = ("kind", "image_size", "channels", "classes")  # the stored images and models depend on them
 
 
 def create_project(database: Database, actor: Actor, spec: ProjectSpec) -> Project:

@@ -27,7 +27,9 @@ def due(database: Database) -> list[DueRound]:
     """
 
     def work(session: Session) -> list[DueRound]:
-        live = select(ProjectRow.id).where(ProjectRow.deleted_at.is_(None), ProjectRow.state == "active")
+        live = select(ProjectRow.id).where(
+            ProjectRow.deleted_at.is_(None), ProjectRow.state == "active", ProjectRow.kind == "labeling"
+        )
         found = (_due(session, project_id) for project_id in session.scalars(live.order_by(ProjectRow.id)).all())
         return [entry for entry in found if entry is not None]
 

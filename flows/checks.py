@@ -38,6 +38,25 @@ def check_strategy(name: str) -> None:
     _check(name.removesuffix(COPIES), catalog.STRATEGIES, "a strategy", "borderline strategies")
 
 
+def check_recipe(name: str) -> None:
+    """Raise `UsageError` unless a training recipe goes by that name."""
+    _check(name, catalog.RECIPES, "a recipe", "borderline recipes")
+
+
+def check_weights(weights: str) -> str:
+    """Return the weights to start from, a file's path made absolute.
+
+    Raises:
+        UsageError: The file is not there.
+    """
+    if weights in ("", "download"):
+        return weights
+    path = Path(weights).expanduser().absolute()
+    if not path.is_file():
+        raise UsageError(f"expected a safetensors file or 'download' as weights, got {weights!r}; do: check the path")
+    return str(path)
+
+
 def _check(name: str, known: Mapping[str, object], what: str, command: str) -> None:
     if ":" in name:
         _check_import(name, what)

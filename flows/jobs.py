@@ -17,6 +17,7 @@ from flows.report import Reporter
 from flows.store import Store
 
 HEARTBEAT_SECONDS = 5.0
+KILLED = "its process was killed; it is taken up again"
 
 
 def owner_name() -> str:
@@ -126,7 +127,7 @@ def bury_the_dead(store: Store, project_id: int | None = None) -> int:
     """Close the jobs whose process was killed on this machine, at once instead of after the lease. Returns how many."""
     dead = [job for job in jobs.running(store.database, project_id) if owner_is_dead(job.owner)]
     for job in dead:
-        jobs.finish(store.database, job, "failed", "its process was killed; it is taken up again")
+        jobs.finish(store.database, job, "failed", KILLED)
     return len(dead)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -131,9 +131,7 @@ def train_version(
     data = read_training_data(store, project)
     device = device_of(store)
     seed = derive_seed(project.seed, "train", name)
-    model = build_model(
-        project.model, classes=len(project.classes), channels=project.channels, image_size=project.image_size, seed=seed
-    )
+    model = new_model(project, seed)
     folder = store.settings.project_folder(project.id, "models")
     checkpoint = folder / f"{name}-{len(data.labeled.ids)}.checkpoint"
     report = train(
@@ -165,6 +163,19 @@ def train_version(
         version = model_versions.set_current(store.database, store.actor, project.id, version.id)
     checkpoint.unlink(missing_ok=True)
     return version
+
+
+def new_model(project: Project, seed: int) -> Classifier:
+    """Return the project's network as training starts from it: random by the seed, or with pretrained weights."""
+    weights: Path | Literal["download"] | None = Path(project.weights) if project.weights else None
+    return build_model(
+        project.model,
+        classes=len(project.classes),
+        channels=project.channels,
+        image_size=project.image_size,
+        seed=seed,
+        weights="download" if project.weights == "download" else weights,
+    )
 
 
 def _save(store: Store, project: Project, model: Classifier, path: Path, labels: int) -> NewFile:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from db import commands, jobs, rounds
-from flows.jobs import bury_the_dead
+from db.records import Job
+from flows.jobs import KILLED, bury_the_dead
 from flows.store import Store
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
+MAX_KILLED_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,22 @@ def due_work(store: Store) -> list[DueWork]:
     work = [item for item in _commanded(store) if item.project_id not in busy]
     commanded = {item.project_id for item in work}
     for due in rounds.due(store.database):
-        if due.project_id in busy or due.project_id in commanded or due.attempt >= MAX_ATTEMPTS:
+        last = jobs.latest(store.database, due.project_id, "round")
+        if due.project_id in busy or due.project_id in commanded or needs_a_person(last):
             continue
-        key = f"round-{due.project_id}-{due.number}-{due.attempt}"
+        key = f"round-{due.project_id}-{due.number}-{last.id if last else 0}"
         work.append(DueWork("active_learning_round", due.project_id, key, {"project_id": due.project_id}))
     return work
+
+
+def needs_a_person(last: Job | None) -> bool:
+    """Tell whether a project's rounds failed so often in a row that trying again by itself helps nobody.
+
+    A process that was killed is no fault of the data, so it is taken up more often than one that raised.
+    """
+    if last is None or last.state != "failed":
+        return False
+    return last.attempt >= (MAX_KILLED_ATTEMPTS if last.error == KILLED else MAX_ATTEMPTS)
 
 
 def _commanded(store: Store) -> list[DueWork]:

@@ -180,10 +180,9 @@ def _create(store: Store, options: SimulationOptions, source: Source) -> Project
         reserve_size=0,
         holdout_size=0,
         seed=options.seed,
+        kind="simulation",  # a running `borderline up` leaves it alone: its rounds are ours
     )
-    project = projects.create_project(store.database, store.actor, spec)
-    # Paused: a running `borderline up` leaves it alone, its rounds are ours.
-    return projects.set_paused(store.database, store.actor, project.id, True)
+    return projects.create_project(store.database, store.actor, spec)
 
 
 def image_shape(source: Source, most: int = 64) -> tuple[int, int]:

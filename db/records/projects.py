@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectSpec:
-    """What a new project needs; `reserve_size` None means twice the batch."""
+    """What a new project needs; `reserve_size` None means twice the batch.
+
+    `weights` is what training starts from: '' (random), 'download' or the path of a safetensors file. The rounds of a
+    project of kind 'simulation' are never due: whoever simulates runs them.
+    """
 
     name: str
     classes: tuple[str, ...]
     image_size: int = 28
     channels: int = 1
     model: str = "convnet"
+    weights: str = ""
     recipe: str = "supervised"
     strategy: str = "dfal"
     batch_size: int = 10
@@ -24,6 +30,7 @@ class ProjectSpec:
     guidelines: str = ""
     seed: int = 0
     show_predictions: bool = False
+    kind: Literal["labeling", "simulation"] = "labeling"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +49,13 @@ class Project:
 
     id: int
     name: str
+    kind: str
     state: str
     classes: tuple[ClassRecord, ...]
     image_size: int
     channels: int
     model: str
+    weights: str
     recipe: str
     strategy: str
     batch_size: int

@@ -14,6 +14,7 @@ class ProjectRow(Base):
     __tablename__ = "projects"
     __table_args__ = (
         unique_where("uq_projects_live_name", "name", where="deleted_at IS NULL"),
+        one_of("kind", "labeling", "simulation"),
         one_of("state", "active", "paused", "finished"),
         CheckConstraint("batch_size >= 1 AND overlap >= 1 AND holdout_size >= 0", name="sizes"),
         CheckConstraint("reserve_size IS NULL OR reserve_size >= 0", name="reserve"),
@@ -23,10 +24,12 @@ class ProjectRow(Base):
 
     id: Mapped[Id]
     name: Mapped[Str]
+    kind: Mapped[Str]  # a simulation runs its rounds itself: none of them is ever due
     state: Mapped[Str]
     image_size: Mapped[int]
     channels: Mapped[int]
     model: Mapped[Str]
+    weights: Mapped[Str]  # what training starts from: empty, 'download' or a safetensors file
     recipe: Mapped[Str]
     strategy: Mapped[Str]
     batch_size: Mapped[int]

@@ -20,6 +20,7 @@ def register_models(app: typer.Typer) -> None:
     app.command("predict", rich_help_panel="Use the model")(predict)
     app.command("export-model", rich_help_panel="Use the model")(export_model)
     app.command("models", rich_help_panel="Choose")(models)
+    app.command("recipes", rich_help_panel="Choose")(recipes)
     app.command("strategies", rich_help_panel="Choose")(strategies)
 
 
@@ -86,6 +87,13 @@ def models(json: Json = False) -> None:
     from pipeline.catalog import MODELS
 
     _show("Models", MODELS.values(), json)
+
+
+def recipes(json: Json = False) -> None:
+    """List the ways to train."""
+    from pipeline.catalog import RECIPES
+
+    _show("Training recipes", RECIPES.values(), json)
 
 
 def strategies(json: Json = False) -> None:

@@ -31,6 +31,12 @@ def create(
     image_size: Annotated[int, typer.Option(help="Side in pixels that the model sees.", min=8, max=512)] = 28,
     channels: Annotated[int, typer.Option(help="1 for gray, 3 for color.", min=1, max=3)] = 1,
     model: Annotated[str, typer.Option(help="Classifier by name, or package.module:factory.")] = "convnet",
+    weights: Annotated[
+        str, typer.Option(help="What training starts from: a safetensors file, or 'download' for torchvision's own.")
+    ] = "",
+    recipe: Annotated[
+        str | None, typer.Option(help="How it is trained; by default supervised, or fine_tuning with weights.")
+    ] = None,
     strategy: Annotated[str, typer.Option(help="What to ask next, by name, or package.module:Class.")] = "dfal",
     batch: Annotated[int, typer.Option(help="Queries a round.", min=1)] = 10,
     overlap: Annotated[int, typer.Option(help="Annotators that answer each query.", min=1, max=20)] = 1,
@@ -46,16 +52,20 @@ def create(
     """
     from db import projects
     from db.projects import ProjectSpec
-    from flows.checks import check_model, check_strategy, read_guidelines, split_names
+    from flows.checks import check_model, check_recipe, check_strategy, check_weights, read_guidelines, split_names
 
     check_model(model)
     check_strategy(strategy)
+    recipe = recipe or ("fine_tuning" if weights else "supervised")
+    check_recipe(recipe)
     spec = ProjectSpec(
         name=name,
         classes=split_names(classes),
         image_size=image_size,
         channels=channels,
         model=model,
+        weights=check_weights(weights),
+        recipe=recipe,
         strategy=strategy,
         batch_size=batch,
         overlap=overlap,
