@@ -84,19 +84,30 @@ def pool_index(
     """
     if unknown := sorted(set(splits) - set(_SPLITS)):
         raise InvalidInput(f"expected splits of {', '.join(_SPLITS)}, got {unknown}; name some of them")
-    conditions: list[ColumnElement[bool]] = [SampleRow.split.in_(splits)]
-    if labeled is not None:
-        conditions.append(has_label() if labeled else ~has_label())
-    if labeled is False and not set_aside:
-        conditions.append(~was_seen())
 
     def work(session: Session) -> PoolIndex:
         _require(session, project_id)
-        statement = select(SampleRow.id, SampleRow.shard_id, SampleRow.row).where(*_live(project_id), *conditions)
-        table = _table(session, statement.order_by(SampleRow.id), 3)
+        statement = select(SampleRow.id, SampleRow.shard_id, SampleRow.row)
+        mine = statement.where(*_live(project_id), SampleRow.split.in_(splits))
+        table = _table(session, mine.order_by(SampleRow.id), 3)
+        if labeled is not None:
+            table = table[_is_labeled(session, project_id, table[:, 0]) == labeled]
+        if labeled is False and not set_aside:
+            table = table[~_was_seen(session, project_id, table[:, 0])]
         return _index(session, project_id, table)
 
     return database.read(work)
+
+
+def _is_labeled(session: Session, project_id: int, ids: Ids) -> NDArray[np.bool_]:
+    """People label thousands out of millions: to fetch what is labeled and compare here beats a million look-ups."""
+    labels = select(LabelTableRow.sample_id).where(LabelTableRow.project_id == project_id)
+    return np.isin(ids, _table(session, labels, 1)[:, 0])
+
+
+def _was_seen(session: Session, project_id: int, ids: Ids) -> NDArray[np.bool_]:
+    standing = AnnotationRow.project_id == project_id, AnnotationRow.withdrawn_at.is_(None)
+    return np.isin(ids, _table(session, select(AnnotationRow.sample_id).where(*standing), 1)[:, 0])
 
 
 def labeled(database: Database, project_id: int) -> tuple[Ids, Ids]:
@@ -147,21 +158,17 @@ def counts(database: Database, project_id: int) -> Counts:
 def count(session: Session, project_id: int) -> Counts:
     """Count inside of a transaction."""
     _require(session, project_id)
-    labels = func.count(LabelTableRow.id)
-    by_split = (
-        select(SampleRow.split, func.count(SampleRow.id), labels)
-        .outerjoin(LabelTableRow, LabelTableRow.sample_id == SampleRow.id)
-        .where(*_live(project_id))
-        .group_by(SampleRow.split)
-    )
-    found = {split: (number, made) for split, number, made in session.execute(by_split)}
-    sizes = {split: found.get(split, (0, 0))[0] for split in _SPLITS}
-    pool, holdout = (found.get(split, (0, 0))[1] for split in ("pool", "holdout"))
-    aside = select(func.count(SampleRow.id)).where(*_live(project_id), is_set_aside())
+    by_split = select(SampleRow.split, func.count()).where(*_live(project_id)).group_by(SampleRow.split)
+    sizes = dict(session.execute(by_split).tuples().all())
+    made = by_split.join(LabelTableRow, LabelTableRow.sample_id == SampleRow.id)
+    labels = dict(session.execute(made.where(LabelTableRow.project_id == project_id)).tuples().all())
+    pool, holdout = (labels.get(split, 0) for split in ("pool", "holdout"))
+    seen = select(AnnotationRow.sample_id).where(AnnotationRow.project_id == project_id)
+    aside = select(func.count()).where(*_live(project_id), SampleRow.id.in_(seen), is_set_aside())
     asked = select(func.count(QueryRow.id)).where(QueryRow.project_id == project_id, QueryRow.state == "open")
     leased = select(ClaimRow.id).where(ClaimRow.query_id == QueryRow.id, ClaimRow.state == "leased")
     return Counts(
-        **sizes,
+        **{split: sizes.get(split, 0) for split in _SPLITS},
         labels=pool + holdout,
         labeled_pool=pool,
         labeled_holdout=holdout,

@@ -50,7 +50,7 @@ class SampleRow(Base):
     __table_args__ = (
         UniqueConstraint("project_id", "sha256"),
         UniqueConstraint("shard_id", "shard_row"),
-        Index("ix_samples_project_id_split", "project_id", "split", "id"),
+        Index("ix_samples_project_id_split", "project_id", "split", "deleted_at"),
         ForeignKeyConstraint(
             ["project_id", "known_class_id"], ["classes.project_id", "classes.id"], name="fk_samples_known_class"
         ),

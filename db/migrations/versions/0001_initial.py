@@ -367,7 +367,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("project_id", "sha256", name=op.f("uq_samples_project_id_sha256")),
         sa.UniqueConstraint("shard_id", "shard_row", name=op.f("uq_samples_shard_id_shard_row")),
     )
-    op.create_index("ix_samples_project_id_split", "samples", ["project_id", "split", "id"])
+    op.create_index("ix_samples_project_id_split", "samples", ["project_id", "split", "deleted_at"])
 
     op.create_table(
         "adversarial_copies",
