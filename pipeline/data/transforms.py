@@ -19,10 +19,10 @@ from pipeline.errors import DataError
 Augmentation = Literal["auto", "none", "drawing", "photo"]
 """'drawing' shifts, turns, scales and slants; 'photo' shifts and flips left to right; 'auto' goes by the channels."""
 
-_SHIFT = 0.08  # share of the side, each way
-_TURN = 12.0  # degrees, each way
-_SCALE = 0.10  # share, each way
-_SHEAR = 0.15  # slope, each way
+_SHIFT = 0.10  # share of the side, each way
+_TURN = 15.0  # degrees, each way
+_SCALE = 0.15  # share, each way
+_SHEAR = 0.25  # slope, each way
 
 
 def to_float(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -14,7 +14,7 @@ _LEAST, _MOST = 8, 128
 
 
 class ConvNet(Classifier):
-    """3 x 3 convolutions with BatchNorm, halved after each stage but the last, averaged at 4 to 7 pixels; one linear.
+    """3 x 3 convolutions with BatchNorm, halved after each stage but the last, then each map's maximum, one linear.
 
     Works from 8 to 128 pixels a side, gray or color. The only dropout stands in the head, so that Monte Carlo dropout
     needs the features just once.
@@ -34,11 +34,11 @@ class ConvNet(Classifier):
         for before, after in itertools.pairwise([architecture.channels, *widths]):
             layers += _convolution(before, after, halve=len(layers) < 4 * halvings)
         layers += _convolution(widths[-1], widths[-1], halve=False)
-        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.body = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten())
         self.classifier = nn.Sequential(nn.Dropout(0.3), nn.Linear(widths[-1], architecture.classes))
 
     def features(self, images: Tensor) -> Tensor:
-        """Return the averaged last maps (B, D)."""
+        """Return the maxima of the last maps (B, D)."""
         return torch.as_tensor(self.body(self.normalize(images)))
 
     def head(self, features: Tensor) -> Tensor:

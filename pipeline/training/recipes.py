@@ -34,17 +34,17 @@ class SupervisedRecipe:
     """
 
     optimizer: Literal["adamw", "adam"] = "adamw"
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     batch_size: int = 32
     epochs: int = 20
-    least_steps: int = 1200
+    least_steps: int = 1500
     most_steps: int = 12000
     warmup: float = 0.05
     augmentation: Augmentation = "auto"
     label_smoothing: float = 0.0
     window: int = 100
-    patience: int = 5
+    patience: int = 4
     progress: float = 0.02
     copies_share: float = 0.5
     precision: Literal["auto", "float32"] = "auto"
