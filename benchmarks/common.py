@@ -1,4 +1,4 @@
-"""What all benchmarks share: arguments, the machine, data, a table and JSON. (Not a benchmark itself.)"""
+"""What all benchmarks share: arguments, the machine, a table, JSON; not a benchmark itself."""
 
 from __future__ import annotations
 

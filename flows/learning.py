@@ -155,7 +155,7 @@ def train_version(
         labels_used=len(data.labeled.ids),
         copies_used=0 if data.copies is None else len(data.copies.ids),
         round_id=round_id,
-        metrics={**_training_metrics(report), **evaluate(store, project, model, device, reporter)},
+        metrics={**_training_metrics(report), **_accuracies(evaluate(store, project, model, device, reporter))},
         predictions=_holdout_predictions(store, project, model, device),
     )
     version = model_versions.record(store.database, store.actor, project.id, new)
@@ -191,6 +191,10 @@ def _training_metrics(report: TrainingReport) -> dict[str, Any]:
         "train_loss": report.train_loss,
         "device": report.device,
     }
+
+
+def _accuracies(figures: dict[str, dict[str, float | int]]) -> dict[str, Any]:
+    return {**figures, **{f"{split}_accuracy": figure["accuracy"] for split, figure in figures.items()}}
 
 
 def evaluate(

@@ -132,7 +132,7 @@ def _select(
     reporter.progress(0, 0, f"ranking {len(pool):,} images")
     has_model = turn.model_version_id is not None
     strategy = get_strategy(project.strategy if has_model else "random_sampling")
-    diagnostics: dict[str, Any] = {"pool": len(pool)}
+    diagnostics: dict[str, Any] = {"pool": len(pool), "strategy": strategy.name}
     if not has_model:
         diagnostics["reason"] = "labels span fewer than two classes, so there is no model yet: a random batch"
     k = min(len(pool), (batch.size if has_model else batch.first) + batch.reserve)

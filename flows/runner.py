@@ -23,7 +23,8 @@ def main() -> None:
     """Serve the deployments until SIGTERM; one flow run at a time, as Prefect on SQLite wants it."""
     settings = Settings()
     os.environ.update(settings.prefect_environment())
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("borderline").setLevel(logging.INFO)
     from prefect.runner import Runner
 
     from flows.up import wait_for_prefect

@@ -74,7 +74,7 @@ def show(name: str, report: Progress) -> None:
         (
             item.number,
             item.state,
-            item.strategy or "",
+            item.diagnostics.get("strategy", ""),
             item.labels_before,
             item.labels_gained,
             accuracy_words(item),
