@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from typing import Any
+
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
 from db import inputs
@@ -41,35 +43,35 @@ def authorize(session: Session, actor: Actor, project_id: int | None, need: Role
         NotFound: if the project does not exist or was deleted.
         PermissionDenied: if the user is unknown or disabled, or the role is too low.
     """
-    user = session.get(UserRow, actor.user_id)
-    if user is None or user.disabled_at is not None:
+    found = session.execute(_standing(actor.user_id, project_id)).one_or_none()
+    if found is None or found.disabled_at is not None:
         raise PermissionDenied(f"expected an active user, got {actor.name!r}; ask an administrator for access")
-    role = max((found for found in (_role(user.role), _membership(session, user, project_id)) if found), default=None)
+    if found.state not in (None, "active"):
+        raise PermissionDenied(f"expected an active member, got one that is {found.state}; ask an administrator")
+    role = max((Role[name] for name in (found.role, found.member_role) if name), default=None)
     if role is None or role < need:
         shown = role.name if role else "none"
         raise PermissionDenied(
             f"expected the role {need.name}, got {shown} for {actor.name!r}; ask an administrator for it"
         )
-    if project_id is not None:
-        _require_live(session, project_id)
+    if project_id is not None and found.live is None:
+        raise NotFound(f"expected a project, got the id {project_id} of none; see the list of projects")
     return role
 
 
-def _membership(session: Session, user: UserRow, project_id: int | None) -> Role | None:
-    if project_id is None:
-        return None
-    member = session.get(MembershipRow, (project_id, user.id))
-    if member is None:
-        return None
-    if member.state != "active":
-        raise PermissionDenied(f"expected an active member, got one that is {member.state}; ask an administrator")
-    return _role(member.role)
-
-
-def _require_live(session: Session, project_id: int) -> None:
-    deleted = session.execute(select(ProjectRow.deleted_at).where(ProjectRow.id == project_id)).one_or_none()
-    if deleted is None or deleted[0] is not None:
-        raise NotFound(f"expected a project, got the id {project_id} of none; see the list of projects")
+def _standing(user_id: int, project_id: int | None) -> Select[Any]:
+    """One statement for every check: the user, the membership, and whether the project is there."""
+    member = and_(MembershipRow.user_id == UserRow.id, MembershipRow.project_id == project_id)
+    project = and_(ProjectRow.id == project_id, ProjectRow.deleted_at.is_(None))
+    columns = (
+        UserRow.disabled_at,
+        UserRow.role,
+        MembershipRow.role.label("member_role"),
+        MembershipRow.state,
+        ProjectRow.id.label("live"),
+    )
+    joined = select(*columns).select_from(UserRow).outerjoin(MembershipRow, member).outerjoin(ProjectRow, project)
+    return joined.where(UserRow.id == user_id)
 
 
 def system_actor(database: Database) -> Actor:

@@ -46,11 +46,9 @@ def submit(database: Database, actor: Actor, project_id: int, answer: Answer) ->
 
     def work(session: Session) -> Receipt:
         authorize(session, actor, project_id, Role.annotator)
+        query = answering.lock_query(session, project_id, answer.query_id)  # first: a repeat may be on its way in
         if (first := answering.repeated(session, actor.user_id, answer.answer_id, digest)) is not None:
             return first
-        query = answering.lock_query(session, project_id, answer.query_id)
-        if (first := answering.repeated(session, actor.user_id, answer.answer_id, digest)) is not None:
-            return first  # another process saved it while this one waited for the lock
         return _save(session, actor.user_id, query, answer, digest)
 
     return database.write(work, idempotent=True)

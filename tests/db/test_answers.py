@@ -269,7 +269,18 @@ def test_the_reserve_makes_up_for_what_was_passed_on(database: Database) -> None
         scene.submit(scene.ada, query, choice).round_complete for query, choice in zip(queries, choices, strict=True)
     ]
     assert done == [False, False, True, True]
+    assert topics(database).count("round_complete") == 1
     assert rounds.history(database, scene.ada, scene.id)[0].labels_gained == 3
+
+
+def test_a_pass_does_not_wait_for_people_who_are_not_at_work(database: Database) -> None:
+    scene = make_scene(database)
+    other = make_scene(database, name="other")
+    bob = scene.person("bob")
+    other.ask(1)
+    other.claim(bob)  # at work, but elsewhere
+    scene.ask(1)
+    assert scene.submit(scene.ada, scene.claim(scene.ada)[0], "unsure").round_complete
 
 
 def test_a_pass_waits_for_others_who_are_at_work(database: Database) -> None:
