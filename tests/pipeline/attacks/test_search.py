@@ -33,7 +33,7 @@ def test_lazy_equals_exhaustive(name: str, count: int, seed: int) -> None:
         assert np.allclose(found.distance, whole.distance[:k], rtol=1e-3)
         assert np.array_equal(found.predicted, whole.predicted[:k])
         assert np.array_equal(found.nearest, whole.nearest[:k])
-        assert int(found.diagnostics["attacked"]) <= 2 * k + 64 + 128  # lazy, really
+        assert int(found.diagnostics["attacked"]) <= 3 * k + 64 + 128  # lazy, really
 
 
 def test_exhaustive_is_deepfool_sorted() -> None:
