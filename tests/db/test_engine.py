@@ -107,11 +107,12 @@ def test_threads_lose_no_update(database: Database) -> None:
 def test_a_forked_child_gets_connections_of_its_own(place: Place) -> None:
     with place.open() as database:
         access.local_user(database, "ada")
+        parents = database.engine
         child = os.fork()
         if child == 0:  # nothing of pytest may run in here
             try:
                 access.local_user(database, "child")
-                os._exit(0)
+                os._exit(int(database.engine is parents))
             except BaseException:
                 os._exit(1)
         assert os.waitpid(child, 0)[1] == 0
