@@ -34,7 +34,8 @@ def margin_score(logits: Tensor) -> Tensor:
     logs = torch.log_softmax(logits.double(), dim=1).sort(dim=1, descending=True).values  # (B, K)
     margin = logs[:, 0].exp() * -torch.expm1(logs[:, 1] - logs[:, 0])  # (B,)
     doubled = torch.cat([logs[:, 1:2] + np.log(2.0), logs[:, 2:]], dim=1)  # (B, K - 1)
-    return torch.where(margin < 0.5, -torch.log1p(-margin.clamp(max=0.5)), -torch.logsumexp(doubled, dim=1))
+    near = torch.log1p(-margin.clamp(max=0.5)).abs()  # abs, for -log1p(0) is -0.0
+    return torch.where(margin < 0.5, near, -torch.logsumexp(doubled, dim=1))
 
 
 @dataclass(frozen=True, kw_only=True)

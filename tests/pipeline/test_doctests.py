@@ -1,0 +1,26 @@
+"""The examples in docstrings are run, so that they stay true."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import pytest
+
+MODULES = [
+    "pipeline.attacks.border",
+    "pipeline.augmentation.adversarial",
+    "pipeline.data.transforms",
+    "pipeline.statistics",
+    "pipeline.strategies.base",
+    "pipeline.strategies.registry",
+    "pipeline.strategies.uncertainty",
+    "pipeline.training.inference",
+    "pipeline.training.recipes",
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name: str) -> None:
+    failed, _ = doctest.testmod(importlib.import_module(name))
+    assert failed == 0
