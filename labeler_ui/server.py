@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import ipaddress
 import os
 import socket
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from labeler_ui.theme import THEME
 
 SCRIPT = Path(__file__).resolve().parent / "pages" / "shell.py"
 OPEN_TO_NETWORK = "BORDERLINE_ALLOW_REMOTE"
+WARM_UP_SECONDS = 3.0
+CHART_PARTS = ("pandas", "pyarrow", "altair")
 EXTRA_HOSTS = "BORDERLINE_ALLOWED_HOSTS"
 
 
@@ -78,7 +82,15 @@ def serve(host: str = "127.0.0.1", port: int = 8501) -> None:
     os.environ["BORDERLINE_HOME"] = str(found.home)
     store.database()
     sys.argv = [str(SCRIPT)]
+    warm_up()
     create_app(host).run(config=dict(options(host, port)))
+
+
+def warm_up() -> None:
+    """Load what draws charts and tables a little later, so neither the start nor the first look at Progress waits."""
+    later = threading.Timer(WARM_UP_SECONDS, lambda: [importlib.import_module(name) for name in CHART_PARTS])
+    later.daemon = True
+    later.start()
 
 
 def check_address(host: str, port: int) -> None:

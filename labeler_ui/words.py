@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from db.records import Job, Progress, RoundSummary, Waiting
@@ -44,7 +45,7 @@ def idle_state(progress: Progress, waiting: Waiting) -> dict[str, Any]:
     project = progress.project
     if progress.counts.pool + progress.counts.holdout == 0:
         state = _state("empty", "No images yet", "Add a folder, and its images appear here by themselves:")
-        return {**state, "command": f"borderline ingest {project.name} FOLDER"}
+        return {**state, "command": ingest_command(project.name)}
     if project.state == "paused":
         return _state("pause", "This project is paused", "All answers are saved. Labeling goes on when it is resumed.")
     if waiting.with_others:
@@ -81,6 +82,15 @@ def _next_round(progress: Progress, waiting: Waiting) -> dict[str, Any]:
     following = number if newest is not None and newest.state == "preparing" else number + 1
     detail = f"Round {following} learns from {_labels(progress)}, then the next images appear here by themselves."
     return _state("model", "The next images are being chosen", detail)
+
+
+def ingest_command(project_name: str) -> str:
+    """Return what to type to add images.
+
+    >>> ingest_command("garden birds")
+    "borderline ingest 'garden birds' FOLDER"
+    """
+    return f"borderline ingest {shlex.quote(project_name)} FOLDER"
 
 
 def duration(milliseconds: int) -> str:

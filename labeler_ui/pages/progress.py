@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from db.errors import NotFound
 from db.progress import progress
 from db.records import Job, Progress, RoundSummary
 from labeler_ui import words
@@ -26,7 +27,11 @@ def show(here: Visit | None) -> None:
 
 @st.fragment(run_every=REFRESH_SECONDS)
 def _refreshing(here: Visit) -> None:
-    now = progress(here.database, here.actor, here.project.id)
+    try:
+        now = progress(here.database, here.actor, here.project.id)
+    except NotFound:
+        st.warning("This project was deleted. Its labels are kept; choose another project.")
+        return
     points = accuracy_points(now.rounds, now.counts)
     st.title(plain(now.project.name), anchor=False)
     st.caption(_settings_line(now))
@@ -49,7 +54,7 @@ def _settings_line(now: Progress) -> str:
 
 def _no_images(now: Progress) -> None:
     st.write("This project has no images yet. Add a folder, an array file or a data set by name:")
-    st.code(f"borderline ingest {now.project.name} FOLDER", language="bash")
+    st.code(words.ingest_command(now.project.name), language="bash")
     _error(now)
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from db import access, projects
 from db.access import Actor
 from db.engine import Database
-from db.errors import InvalidInput, NotFound, PermissionDenied
+from db.errors import InvalidInput, PermissionDenied
 from db.projects import Project
 from labeler_ui import settings, store
 from labeler_ui.pages.text import plain
@@ -87,14 +87,6 @@ def _pick_project(existing: Sequence[Project]) -> Project:
         st.caption(f"Project: **{plain(current)}**")
     st.query_params["project"] = current
     return by_name[current]
-
-
-def reload_project(visit: Visit) -> Project | None:
-    """Return the project as it is now, None when it was deleted meanwhile."""
-    try:
-        return projects.get_project(visit.database, visit.actor, visit.project.id)
-    except NotFound:
-        return None
 
 
 def _no_project() -> None:

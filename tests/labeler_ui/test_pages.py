@@ -137,6 +137,15 @@ def test_progress_teaches_ingest_to_an_empty_project(database: Database) -> None
     assert "borderline ingest bare FOLDER" in texts(test)
 
 
+def test_a_project_deleted_meanwhile_is_said(seeded: Seeded, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = projects.list_projects(seeded.database, seeded.actor)
+    projects.delete_project(seeded.database, seeded.actor, seeded.project.id)
+    monkeypatch.setattr(projects, "list_projects", lambda *arguments: listed)
+    test = progress_page(seeded)
+    assert not test.exception
+    assert "This project was deleted" in texts(test)
+
+
 def turn(number: int, **changes: object) -> RoundSummary:
     values = {
         "round_id": number, "number": number, "state": "closed", "strategy": "dfal", "k": 10,

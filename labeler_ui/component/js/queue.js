@@ -4,6 +4,8 @@ const CAPACITY = 20;
 const REFILL_BELOW = 13;
 const POLL_MS = 2000;
 const RENEW_MS = 40000; // leases last 120 s
+const LEASE_IN_DOUBT_MS = 90000; // nobody renewed: look what is still ours
+const AT_MOST_EVERY_MS = 1000; // in a short round every answer would ask otherwise
 const IDLE_AFTER_MS = 240000; // a person who left keeps nothing from the others
 const IMAGE_TRIES = 4;
 
@@ -14,6 +16,7 @@ class Queue {
     this.listeners = listeners;
     this.items = [];
     this.asking = false;
+    this.askedAt = -Infinity;
     this.problem = null;
     this.lastActive = performance.now();
     this.stopped = false;
@@ -51,16 +54,21 @@ class Queue {
   }
 
   active() {
-    this.lastActive = performance.now();
-    if (this.items.length < REFILL_BELOW) this.refill();
+    const now = performance.now();
+    this.lastActive = now;
+    const quiet = now - this.askedAt;
+    const hungry = this.items.length < REFILL_BELOW && (quiet > AT_MOST_EVERY_MS || !this.items.length);
+    if (hungry || quiet > LEASE_IN_DOUBT_MS) this.refill();
   }
 
   async refill() {
     if (this.asking || this.stopped) return;
     this.asking = true;
+    this.askedAt = performance.now();
     try {
-      const wanted = CAPACITY + this.listeners.pending();
-      const answer = await this.server.post("claims", { count: wanted, holding: this.items.length });
+      const pending = this.listeners.pending(); // SQL still counts these as held
+      const ask = { count: CAPACITY + pending, holding: this.items.length + pending };
+      const answer = await this.server.post("claims", ask);
       this.problem = null;
       this.merge(answer.queries);
       this.listeners.onStatus(answer);

@@ -184,7 +184,8 @@ def visit(browser: Browser, shared: BrowserContext, server: PageServer) -> Itera
     shared.set_offline(False)
     shared.unroute_all(behavior="ignoreErrors")
     for page in pages:
-        page.evaluate("() => localStorage.clear()")
+        if page.url.startswith(server.url):
+            page.evaluate("() => localStorage.clear()")
         page.close()
     for context in own:
         context.close()

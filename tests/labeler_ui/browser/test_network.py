@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from db.engine import Database
 from tests.labeler_ui.browser.conftest import PageServer, Person, wait_for
 from tests.labeler_ui.seed import Seeded, seed
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 pytestmark = pytest.mark.browser
 
@@ -45,20 +48,16 @@ def test_undo_and_a_new_answer_while_offline(person: Person) -> None:
     assert kinds(person.seeded) == ["answer", "undo", "answer"]
 
 
-def test_a_reload_with_a_full_outbox_delivers_once(person: Person) -> None:
+def test_a_reload_with_a_full_outbox_delivers_once(person: Person, server: PageServer) -> None:
     warned: list[str] = []
     person.page.on("dialog", lambda dialog: (warned.append(dialog.type), dialog.accept()))
-    server = person.server.process
-    assert server is not None
-    os.kill(server.pid, signal.SIGSTOP)
-    try:
-        person.press("1", "2", "3")
-        pending(person, 3)
-        person.page.evaluate("() => { setTimeout(() => location.reload(), 0) }")
-        wait_for(lambda: warned, "the browser to warn about answers that are not saved", person.page)
-    finally:
-        os.kill(server.pid, signal.SIGCONT)
-    person.ready()
+    server.stop(signal.SIGKILL)
+    person.press("1", "2", "3")
+    pending(person, 3)
+    with pytest.raises(Exception, match="ERR_CONNECTION_REFUSED"):
+        person.page.reload()  # ends on the browser's own error page
+    server.start()
+    person.open()
     assert person.classes(3) == ["1", "2", "3"]
     assert kinds(person.seeded) == ["answer"] * 3
     assert warned == ["beforeunload"]
@@ -93,12 +92,12 @@ def test_the_second_way_when_the_route_is_blocked(person: Person) -> None:
 def test_a_server_that_answers_with_errors_gets_them_again(person: Person) -> None:
     refusals = iter([500, 503, 401])
 
-    def unwell(route: object) -> None:
+    def unwell(route: Route) -> None:
         status = next(refusals, None)
         if status is None:
-            route.continue_()  # type: ignore[attr-defined]
+            route.continue_()
         else:
-            route.fulfill(status=status, body="<html>busy</html>")  # type: ignore[attr-defined]
+            route.fulfill(status=status, body="<html>busy</html>")
 
     person.context.route("**/answers", unwell)
     person.press("1", "2")
@@ -135,12 +134,21 @@ def test_answers_are_still_sent_after_leaving_the_page(person: Person) -> None:
     assert [row["class_name"] for row in person.mine()] == ["1", "2"]
 
 
-def test_an_expired_token_is_renewed_through_the_page(person: Person) -> None:
-    def expired(route: object) -> None:
-        headers = {**route.request.headers, "x-borderline-token": "old.token"}  # type: ignore[attr-defined]
-        route.continue_(headers=headers)  # type: ignore[attr-defined]
+def test_an_expired_token_asks_the_page_for_a_fresh_one(person: Person) -> None:
+    asked: list[object] = []
+
+    def expired(route: Route) -> None:
+        headers = {**route.request.headers, "x-borderline-token": "old.token"}
+        route.continue_(headers=headers)
         person.context.unroute("**/api/**")
 
+    person.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: asked.append(frame)))
+    person.page.reload()
+    person.ready()
+    person.decoded(1)
+    person.page.wait_for_selector("[data-test-script-state=notRunning]", state="attached")
+    before = len(asked)
     person.context.route("**/api/**", expired)
     person.press("1")
     assert person.classes(1) == ["1"]
+    wait_for(lambda: len(asked) > before, "the component to ask Streamlit", person.page)
