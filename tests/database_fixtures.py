@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,9 +71,20 @@ def binaries() -> Path | None:
 
 
 def _as_ordinary_user() -> list[str]:
-    if os.geteuid() != 0:
-        return []
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    """PostgreSQL refuses root; and a server must not outlive tests that were killed."""
+    user = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    return ["setpriv", "--pdeathsig=QUIT", *user]
+
+
+def _wait_until_ready(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return server.run("SELECT 1")
+        except psycopg.OperationalError:
+            if process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"PostgreSQL did not start:\n{log.read_text()}") from None
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -87,19 +100,32 @@ def postgresql_server() -> Iterator[Server]:
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(folder, owner.pw_uid, owner.pw_gid)
-    prefix, data = _as_ordinary_user(), str(folder / "data")
-    settings = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=200 -c deadlock_timeout=200ms"
-
-    def run(*command: str) -> None:
-        subprocess.run([*prefix, *command], check=True, cwd="/", stdout=subprocess.DEVNULL)
-
+    prefix, data, log = _as_ordinary_user(), str(folder / "data"), folder / "log"
+    settings = ["fsync=off", "max_connections=200", "deadlock_timeout=200ms", "listen_addresses="]
+    options = [part for setting in settings for part in ("-c", setting)]
     try:
-        run(str(bin_folder / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
-        run(str(bin_folder / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", settings, "start")
-        try:
-            yield Server(f"postgresql://postgres@/postgres?host={folder}")
-        finally:
-            run(str(bin_folder / "pg_ctl"), "-D", data, "-w", "-m", "immediate", "stop")
+        initdb = [
+            str(bin_folder / "initdb"),
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "-N",
+        ]
+        subprocess.run([*prefix, *initdb], check=True, cwd="/", stdout=subprocess.DEVNULL)
+        server = Server(f"postgresql://postgres@/postgres?host={folder}")
+        command = [*prefix, str(bin_folder / "postgres"), "-D", data, "-k", str(folder), *options]
+        with log.open("wb") as output, subprocess.Popen(command, cwd="/", stdout=output, stderr=output) as process:
+            try:
+                _wait_until_ready(server, process, log)
+                yield server
+            finally:
+                process.send_signal(signal.SIGQUIT)  # at once: nothing in it is worth keeping
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
