@@ -32,16 +32,16 @@ def accuracy_points(rounds: Sequence[RoundSummary], counts: Counts) -> list[Poin
 def _point(turn: RoundSummary, counts: Counts) -> Point | None:
     if turn.test_accuracy is not None and counts.test:
         total, source = counts.test, "test"
-        correct = round(turn.test_accuracy * total)
+        accuracy = turn.test_accuracy
+        correct = round(accuracy * total)
     elif turn.holdout is not None and turn.holdout.total:
         correct, total, source = turn.holdout.correct, turn.holdout.total, "holdout"
+        accuracy = correct / total
     else:
         return None
     low, high = wilson_interval(correct, total)
     labels = turn.labels_before if turn.labels_used is None else turn.labels_used
-    return Point(
-        round=turn.number, labels=labels, accuracy=correct / total, low=low, high=high, total=total, source=source
-    )
+    return Point(round=turn.number, labels=labels, accuracy=accuracy, low=low, high=high, total=total, source=source)
 
 
 def accuracy_chart(points: Sequence[Point]) -> Any:

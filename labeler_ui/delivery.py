@@ -97,6 +97,7 @@ def query_json(query: ClaimedQuery) -> dict[str, Any]:
         "token": query.token,
         "expires_at": query.expires_at,
         "rank": query.rank,
+        "reserve": query.reserve,
         "predicted": query.predicted,
     }
 

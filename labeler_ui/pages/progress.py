@@ -149,7 +149,7 @@ def _row(turn: RoundSummary) -> dict[str, str | int]:
     return {
         "Round": turn.number,
         "State": STATES.get(turn.state, turn.state),
-        "Strategy": turn.strategy,
+        "Strategy": str(turn.diagnostics.get("strategy", turn.strategy)),
         "Labels before": turn.labels_before,
         "Gained": f"{turn.labels_gained} of {turn.k}",
         "Accuracy": "–" if accuracy is None else f"{accuracy:.1%}",

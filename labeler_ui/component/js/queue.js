@@ -83,7 +83,7 @@ class Queue {
   planNext() {
     clearTimeout(this.timer);
     if (this.stopped) return;
-    const hungry = this.items.length === 0 || this.problem;
+    const hungry = this.items.length === 0 || this.onlyReserve() || this.problem;
     this.timer = setTimeout(() => this.tick(), hungry ? POLL_MS : RENEW_MS);
   }
 
@@ -105,6 +105,18 @@ class Queue {
       if (known) Object.assign(known, { token: query.token, expires_at: query.expires_at });
       else if (!this.listeners.isAnswered(query.query_id)) this.accept(query);
     }
+    this.putInOrder(queries, shown);
+  }
+
+  // The server knows the order: a new round goes before the reserve that is still held. What is in sight stays first.
+  putInOrder(queries, shown) {
+    const place = new Map(queries.map((query, index) => [query.query_id, index]));
+    const placeOf = (item) => (item === shown || item.undoing ? -1 : (place.get(item.query_id) ?? -1));
+    this.items.sort((one, other) => placeOf(one) - placeOf(other));
+  }
+
+  onlyReserve() {
+    return this.items.length > 0 && this.items.every((item) => item.reserve);
   }
 
   accept(query) {

@@ -1,6 +1,7 @@
 // Draws the page: builds the elements once, then only changes texts, classes and the image. Data is text, never HTML.
 
-const TINY = 100; // an image smaller than this is scaled up with hard edges
+const TINY = 100; // an image smaller than this is scaled up with hard edges ...
+const BLOCKS = 16; // ... but not one so small that only its blocks would be seen
 const FLASH_MS = 160;
 
 const ICONS = {
@@ -224,8 +225,8 @@ class View {
     if (item.state === "broken") {
       picture.replaceChildren(element("p", { class: "broken", text: `${item.problem} Skip or flag it.` }));
     } else {
-      const small = Math.max(item.image.naturalWidth, item.image.naturalHeight) < TINY;
-      item.image.className = small ? "tiny" : "";
+      const side = Math.max(item.image.naturalWidth, item.image.naturalHeight);
+      item.image.className = side > BLOCKS && side < TINY ? "tiny" : "";
       picture.replaceChildren(item.image);
     }
     this.root.dataset.query = item.query_id;
