@@ -32,9 +32,10 @@ def claim(
 ) -> list[ClaimedQuery]:
     """Claim up to `count` queries for the actor.
 
-    Those the actor holds already come first, renewed: a reload shows the same images. Then the best free ones: main
-    queries before the reserve, older rounds before newer ones, by rank. A sample the actor answered in any way is not
-    offered to them again. A paused project hands out nothing new.
+    Main queries come before the reserve, older rounds before newer ones, then by rank. What the actor holds already is
+    renewed and comes back: a reload shows the same images. Only reserve gives way: when a new round has better queries
+    than the reserve that the actor holds, as many of the reserve are released. A sample the actor answered in any way
+    is not offered to them again. A paused project hands out nothing new.
 
     Raises:
         PermissionDenied: below annotator in the project.
@@ -47,9 +48,12 @@ def claim(
         authorize(session, actor, project_id, Role.annotator)
         project = session.get_one(ProjectRow, project_id)
         at = now(session)
-        rows = _held(session, actor.user_id, project_id, count, at + lease)
+        rows = _held(session, actor.user_id, project_id, at + lease)
         if project.state != "paused":
-            rows += _fresh(session, actor.user_id, project_id, count - len(rows), at, lease)
+            held = sum(not query.reserve for query, _ in rows)
+            rows += _fresh(session, actor.user_id, project_id, count - held, at, lease, reserve=False)
+            rows += _fresh(session, actor.user_id, project_id, count - len(rows), at, lease, reserve=True)
+        rows = _best(session, rows, count)
         return [describe(query, row, project.show_predictions) for query, row in rows]
 
     return database.write(work, idempotent=True)
@@ -64,18 +68,19 @@ def describe(query: QueryRow, row: ClaimRow, show_predictions: bool) -> ClaimedQ
         token=row.token,
         expires_at=row.expires_at,
         rank=query.rank,
+        reserve=query.reserve,
         predicted=query.predicted if show_predictions else None,
     )
 
 
-def _held(session: Session, user_id: int, project_id: int, count: int, until: int) -> list[tuple[QueryRow, ClaimRow]]:
+def _held(session: Session, user_id: int, project_id: int, until: int) -> list[tuple[QueryRow, ClaimRow]]:
     statement = (
         select(QueryRow, ClaimRow)
         .join(ClaimRow, ClaimRow.query_id == QueryRow.id)
         .where(ClaimRow.user_id == user_id, ClaimRow.state == "leased")
         .where(QueryRow.project_id == project_id, QueryRow.state == "open")
         .order_by(*_QUEUE)
-        .limit(count)
+        .limit(MOST_AT_ONCE)
     )
     rows = list(session.execute(statement).tuples())
     mine = (
@@ -87,14 +92,25 @@ def _held(session: Session, user_id: int, project_id: int, count: int, until: in
     return [(query, row) for query, row in rows if row.id in kept]
 
 
+def _best(session: Session, rows: list[tuple[QueryRow, ClaimRow]], count: int) -> list[tuple[QueryRow, ClaimRow]]:
+    """Return the best `count` in the queue's order; of what is left over the reserve is released."""
+    ordered = sorted(rows, key=lambda item: (item[0].reserve, item[0].round_id, item[0].rank, item[0].id))
+    for query, claim_row in ordered[count:]:
+        if query.reserve:
+            claim_row.state = "released"
+    session.flush()
+    return ordered[:count]
+
+
 def _fresh(
-    session: Session, user_id: int, project_id: int, wanted: int, at: int, lease: int
+    session: Session, user_id: int, project_id: int, wanted: int, at: int, lease: int, *, reserve: bool
 ) -> list[tuple[QueryRow, ClaimRow]]:
     got: list[tuple[QueryRow, ClaimRow]] = []
     for _ in range(_ATTEMPTS):
         if len(got) >= wanted:
             break
-        statement = offered(select(QueryRow), user_id, project_id, at).order_by(*_QUEUE).limit(wanted - len(got))
+        kind = select(QueryRow).where(QueryRow.reserve.is_(reserve))
+        statement = offered(kind, user_id, project_id, at).order_by(*_QUEUE).limit(wanted - len(got))
         locked = statement.with_for_update(skip_locked=True, key_share=True, of=QueryRow)
         queries = session.scalars(locked.execution_options(populate_existing=True)).all()
         if not queries:

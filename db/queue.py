@@ -28,9 +28,10 @@ _ASKS_FOR_A_LABEL = ("learn", "holdout", "confirm")
 def enqueue(database: Database, actor: Actor, round_id: int, queue: NewQueue) -> Round:
     """Ask the round's queries and open it.
 
-    Open queries of older rounds that nobody holds or has voted on are withdrawn (the reserve). Samples that got a
-    label, were seen or deleted, or are still out with somebody are left out; the reserve makes up for them:
-    the round's k is the number of learn queries outside of the reserve as asked.
+    Open queries of older rounds that nobody holds or has voted on are withdrawn (the reserve). Reserve of an older
+    round that somebody holds and that is asked again moves into this round, claim and all. Samples that got a label,
+    were seen or deleted, or are out with somebody otherwise are left out; the reserve makes up for them: the round's k
+    is the number of learn queries outside of the reserve as asked.
     A round that is open already stays as it is.
 
     Raises:
@@ -74,6 +75,7 @@ def _open(session: Session, turn: RoundRow, queue: NewQueue) -> None:
     project = session.get_one(ProjectRow, turn.project_id)
     _withdraw_older(session, turn, at)
     splits = _splits(session, turn.project_id, queue)
+    _carry_over(session, turn, queue)
     free = _free(session, turn.project_id, queue)
     base = {"project_id": turn.project_id, "round_id": turn.id, "state": "open", "token": 0, "decided": False}
     rows = [
@@ -107,6 +109,23 @@ def _withdraw_older(session: Session, turn: RoundRow, at: int) -> None:
         session.execute(update(QueryRow).where(QueryRow.id.in_(gone)).values(state="withdrawn", closed_at=at))
         leased = ClaimRow.query_id.in_(gone), ClaimRow.state == "leased"
         session.execute(update(ClaimRow).where(*leased).values(state="expired"))
+
+
+def _carry_over(session: Session, turn: RoundRow, queue: NewQueue) -> None:
+    """Move held reserve that is asked again into this round: nobody's screen changes, and it takes its new rank."""
+    again = {int(query.sample_id): query for query in queue.queries if query.kind == "learn"}
+    seen = select(AnnotationRow.id).where(AnnotationRow.query_id == QueryRow.id).exists()
+    older = QueryRow.project_id == turn.project_id, QueryRow.round_id != turn.id, QueryRow.state == "open"
+    held = select(QueryRow).where(*older, QueryRow.reserve, QueryRow.kind == "learn", ~seen)
+    for part in chunks(list(again)):
+        for row in session.scalars(held.where(QueryRow.sample_id.in_(part))).all():
+            new = again[row.sample_id]
+            row.round_id, row.rank, row.reserve = turn.id, int(new.rank), bool(new.reserve)
+            row.score = None if new.score is None else float(new.score)
+            row.predicted, row.nearest = _position(new.predicted), _position(new.nearest)
+            row.copy_row = None if new.copy_row is None else int(new.copy_row)
+            row.details = None if new.details is None else inputs.plain(new.details, "details")
+    session.flush()
 
 
 def _splits(session: Session, project_id: int, queue: NewQueue) -> dict[int, str]:

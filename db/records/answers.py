@@ -13,6 +13,7 @@ class ClaimedQuery:
     """A query handed to one annotator until `expires_at` (ms, the database's clock).
 
     `predicted` (a class position) is there only if the project shows predictions. Quality checks look like 'learn'.
+    `reserve` tells that it is served while the next round is being made.
     """
 
     query_id: int
@@ -21,6 +22,7 @@ class ClaimedQuery:
     token: int
     expires_at: int
     rank: int
+    reserve: bool = False
     predicted: int | None = None
 
 

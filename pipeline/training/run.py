@@ -155,9 +155,7 @@ class Run:
             "schedule": [schedule.last, schedule.cooling_from, schedule.best, schedule.stale],
             "scaler": self.scaler.state_dict(),
         }  # fmt: skip
-        write_checkpoint(
-            path, key=self.key, model=self.model, optimizer=self.optimizer, kept=self.kept, state=state
-        )
+        write_checkpoint(path, key=self.key, model=self.model, optimizer=self.optimizer, kept=self.kept, state=state)
 
     def resume(self, path: Path | None) -> None:
         """Take up from a checkpoint of this very run, if there is one."""

@@ -144,3 +144,20 @@ def test_recent_answers_newest_first(database: Database) -> None:
     assert [entry.outcome for entry in found] == ["class", "skip"]
     assert found[0].class_id == scene.cls("owl")
     assert annotations.recent(database, scene.person("bob"), scene.id) == []
+
+
+def test_a_new_round_goes_before_the_reserve_that_somebody_holds(database: Database) -> None:
+    scene = make_scene(database)
+    scene.ask(1, reserve=4)
+    scene.submit(scene.ada, scene.claim(scene.ada, 4)[0])
+    held = scene.claim(scene.ada, 4)
+    assert [query.reserve for query in held] == [True] * 4
+    assert [query.token for query in scene.claim(scene.ada, 4)] == [query.token for query in held]  # nothing churns
+    scene.ask(2)
+    got = scene.claim(scene.ada, 3)
+    assert [(query.reserve, query.rank) for query in got] == [(False, 0), (False, 1), (True, 3)]
+    assert [query.query_id for query in got] == [
+        query.query_id for query in held[:3]
+    ]  # asked again: moved, not doubled
+    assert [query.token for query in got] == [query.token for query in held[:3]]
+    assert [query.rank for query in scene.claim(scene.person("bob"), 5)] == [4]  # released for others

@@ -70,7 +70,7 @@ def test_enqueue_twice_adds_nothing(database: Database) -> None:
     assert [message.topic for message in outbox.unsent(database)] == ["round_open"]
 
 
-def test_the_old_reserve_is_withdrawn_but_not_what_somebody_holds(database: Database) -> None:
+def test_the_old_reserve_is_withdrawn_and_what_somebody_holds_moves_into_the_round(database: Database) -> None:
     scene = make_scene(database, images=6)
     scene.ask(1, reserve=3)
     scene.submit(scene.ada, scene.claim(scene.ada)[0])
@@ -79,7 +79,9 @@ def test_the_old_reserve_is_withdrawn_but_not_what_somebody_holds(database: Data
     assert turn.k == 3
     states = "SELECT count(*) FROM queries WHERE round_id < {0} AND state = '{1}'"
     assert scalar(database, states.format(turn.id, "withdrawn")) == 2
-    assert scalar(database, states.format(turn.id, "open")) == 1
+    assert scalar(database, states.format(turn.id, "open")) == 0
+    assert scalar(database, f"SELECT round_id FROM queries WHERE id = {held.query_id}") == turn.id
+    assert scalar(database, f"SELECT count(*) FROM queries WHERE round_id = {turn.id}") == 3
     assert held.sample_id not in [query.sample_id for query in scene.claim(scene.ada, 9)]
 
 

@@ -70,7 +70,9 @@ def answered(running: Running) -> list[dict[str, Any]]:
 def test_ten_keys_are_ten_labels_and_the_next_round_comes_by_itself(running: Running, ana: Annotator) -> None:
     ana.answer(10)
     until(lambda: len(answered(running)) == 10, "ten answers in SQL")
-    labels = running.rows("SELECT count(*) AS n FROM labels l JOIN samples s ON s.id = l.sample_id WHERE s.split = 'pool'")
+    labels = running.rows(
+        "SELECT count(*) AS n FROM labels l JOIN samples s ON s.id = l.sample_id WHERE s.split = 'pool'"
+    )
     assert labels[0]["n"] == 30  # twenty that the demo starts with, ten of ana's
     until(lambda: {"number": 2} in running.rows(OPEN_ROUNDS), "second round, by itself", 120)
 

@@ -56,7 +56,9 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 def make_project(store: Store, name: str = "digits", **changes: object) -> Project:
-    spec = ProjectSpec(**{"name": name, "classes": DIGITS, "model": "lenet5", "strategy": "margin", "recipe": "quick", **changes})
+    spec = ProjectSpec(
+        **{"name": name, "classes": DIGITS, "model": "lenet5", "strategy": "margin", "recipe": "quick", **changes}
+    )
     return projects.create_project(store.database, store.actor, spec)
 
 

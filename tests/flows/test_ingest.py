@@ -99,9 +99,7 @@ def test_the_same_content_twice_is_kept_once(store: Store, birds: int, tmp_path:
 
 
 @pytest.mark.parametrize("copy", [True, False])
-def test_files_are_taken_in_or_registered_where_they_lie(
-    store: Store, birds: int, tmp_path: Path, copy: bool
-) -> None:
+def test_files_are_taken_in_or_registered_where_they_lie(store: Store, birds: int, tmp_path: Path, copy: bool) -> None:
     folder = photos(tmp_path / "p", {"a.png": 1})
     ingest(store, birds, folder, copy=copy)
     kept = [path for path in store.settings.project_folder(birds, "originals").rglob("*") if path.is_file()]

@@ -84,4 +84,3 @@ def test_a_port_in_use_is_seen_and_replaced() -> None:
         port = taken.getsockname()[1]
         assert not port_is_free("127.0.0.1", port)
         assert free_port("127.0.0.1", port) != port
-

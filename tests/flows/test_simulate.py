@@ -19,7 +19,15 @@ from flows.store import Store, open_store
 from tests.flows.conftest import Said
 
 OPTIONS = SimulationOptions(
-    dataset="digits", strategy="dfal", model="lenet5", labels=30, batch=5, seed_labels=20, seed=3, image_size=28, channels=1
+    dataset="digits",
+    strategy="dfal",
+    model="lenet5",
+    labels=30,
+    batch=5,
+    seed_labels=20,
+    seed=3,
+    image_size=28,
+    channels=1,
 )
 
 

@@ -113,9 +113,7 @@ class ArraySource:
 def _check_labels(part: ArrayPart, classes: int) -> None:
     labels = part.labels
     if labels is not None and len(labels) and not (labels.min() >= 0 and labels.max() < classes):
-        raise DataError(
-            f"expected labels from 0 to {classes - 1} in {part.name}, got {labels.min()} to {labels.max()}"
-        )
+        raise DataError(f"expected labels from 0 to {classes - 1} in {part.name}, got {labels.min()} to {labels.max()}")
 
 
 def npy_source(path: Path) -> ArraySource:
@@ -126,9 +124,7 @@ def npy_source(path: Path) -> ArraySource:
 def class_arrays_source(folder: Path) -> ArraySource:
     """Open a folder of `<class>.npy`, QuickDraw's form: each file is a class."""
     paths = sorted((path for path in folder.glob("*.npy") if path.name[0] != "."), key=lambda p: natural_key(p.name))
-    parts = [
-        ArrayPart(path.name, open_npy(path), known_class=clean_class(path.stem, str(folder))) for path in paths
-    ]
+    parts = [ArrayPart(path.name, open_npy(path), known_class=clean_class(path.stem, str(folder))) for path in paths]
     return ArraySource(parts, tuple(str(part.known_class) for part in parts), folder.name)
 
 
