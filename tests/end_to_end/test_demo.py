@@ -41,16 +41,18 @@ class Annotator:
                 return
             self.acknowledged |= {result["id"] for result in body["results"] if result["ok"]}
 
-    def image(self) -> Any:
-        return self.page.get_by_role("img", name="The image to label")
+    def shown(self) -> str | None:
+        """The query whose image is on the screen; None while there is none."""
+        found = self.page.locator(".labeler")
+        return found.get_attribute("data-query") if found.count() else None
 
     def answer(self, count: int) -> None:
-        """Press a key for each image, as soon as it is there."""
+        """Press a key for each image as soon as it is there, and see the next one (or none) take its place."""
         for _ in range(count):
-            self.image().wait_for(state="visible", timeout=90_000)
+            query = until(self.shown, "image to answer", 120)
             self.page.keyboard.press(str(self.pressed % 10))
+            until(lambda query=query: self.shown() != query, "next image after a key", 20)
             self.pressed += 1
-            self.page.wait_for_timeout(30)
 
     def close(self) -> None:
         self.page.context.close()

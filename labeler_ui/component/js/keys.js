@@ -107,8 +107,31 @@ function swallow(event) {
   event.stopImmediatePropagation();
 }
 
+// While the server is away Streamlit covers the page with a dialog that says so. People can go on: their answers are
+// safe here and our banner tells it. So that dialog is closed at once, and never blocks a key.
+class ConnectionDialog {
+  constructor() {
+    this.observer = new MutationObserver(() => this.close());
+    this.observer.observe(document.body, { childList: true, subtree: true });
+  }
+
+  close() {
+    for (const dialog of document.querySelectorAll("[role=dialog]")) {
+      if (isConnectionDialog(dialog)) dialog.querySelector("button[aria-label=Close]")?.click();
+    }
+  }
+
+  stop() {
+    this.observer.disconnect();
+  }
+}
+
+function isConnectionDialog(element) {
+  return element.querySelector("h2[slot=title]")?.textContent === "Connection error";
+}
+
 function dialogOpen(root) {
-  const open = (element) => element.getClientRects().length > 0;
+  const open = (element) => element.getClientRects().length > 0 && !isConnectionDialog(element);
   const inside = (place) => [...place.querySelectorAll(COVERS)].some(open);
   return inside(document) || inside(root);
 }

@@ -30,6 +30,7 @@ class Labeler {
     this.saved = readStored(this.names.saved, 0);
     this.queue = new Queue(this.server, this.queueListeners());
     this.keyboard = new Keyboard(this.keyboardListeners());
+    this.connectionDialog = new ConnectionDialog();
     this.view = new View(this.root, (action) => this.press(action), (on) => this.setKeyboard(on));
     this.view.parts.keyboardOn.checked = this.keyboardOn;
     this.history = readStored(this.names.history, []).map((past) => ({ ...past, item: restored(past.item) }));
@@ -51,6 +52,7 @@ class Labeler {
   stop() {
     this.queue.stop();
     this.keyboard.stop();
+    this.connectionDialog.stop();
     this.outbox.listeners = { ...this.outbox.listeners, onChange() {}, onResult() {}, secondWay() {} };
     this.outbox.retryNow(); // the outbox goes on until SQL has everything
   }
