@@ -69,7 +69,7 @@ def train(
                 run.save(checkpoint)
                 written = time.monotonic()
             if on_progress is not None and (run.step % _TELL_EVERY == 0 or run.step == run.schedule.last):
-                on_progress(run.step, run.schedule.last, f"training loss {run.loss:.3f}")
+                on_progress(run.step, run.schedule.last, "training")
         report = run.finish()
         if checkpoint is not None:
             run.save(checkpoint)

@@ -79,6 +79,20 @@ def test_a_killed_server_loses_nothing(person: Person, server: PageServer) -> No
     assert person.classes(4) == ["1", "2", "3", "4"]
 
 
+def test_no_dialog_of_streamlit_covers_the_page_while_the_server_is_away(person: Person, server: PageServer) -> None:
+    """Streamlit says 'Connection error' in a dialog that takes the keys; our banner says it and takes none."""
+    person.decoded(4)
+    server.stop(signal.SIGKILL)
+    seen = "Streamlit server is not responding. Are you connected to the internet?"
+    person.page.wait_for_event("console", lambda message: seen in message.text, timeout=30_000)
+    person.press("1")
+    assert wait_for(lambda: "No connection" in person.page.locator(".labeler").inner_text(), "banner", person.page)
+    assert not person.page.get_by_role("dialog").filter(has_text="Connection error").is_visible()
+    person.press("2")
+    server.start()
+    assert person.classes(2) == ["1", "2"]
+
+
 def test_the_second_way_when_the_route_is_blocked(person: Person) -> None:
     person.context.route("**/answers", lambda route: route.abort())
     person.context.route("**/undo", lambda route: route.abort())
