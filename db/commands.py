@@ -53,6 +53,21 @@ def pending(database: Database, limit: int = 100) -> list[Command]:
     return database.read(lambda session: [_command(row) for row in session.scalars(statement)])
 
 
+def recent(database: Database, actor: Actor, project_id: int, limit: int = 10) -> list[Command]:
+    """Return the last wishes of a project, newest first, with what became of them.
+
+    Raises:
+        PermissionDenied: below viewer in the project.
+    """
+
+    def work(session: Session) -> list[Command]:
+        authorize(session, actor, project_id, Role.viewer)
+        mine = select(CommandRow).where(CommandRow.project_id == project_id).order_by(CommandRow.id.desc())
+        return [_command(row) for row in session.scalars(mine.limit(limit))]
+
+    return database.read(work)
+
+
 def finish(database: Database, command_id: int, state: str = "done", message: str = "") -> bool:
     """Note that a wish was carried out ('done') or cannot be ('failed'); False if that was noted before."""
     if state not in ("done", "failed"):

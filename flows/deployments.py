@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
+from db import commands
 from flows import reconcile as reconciling
 from flows import rounds
-from flows.ingest import IngestOptions, ingest_source
-from flows.jobs import working
+from flows.ingest import IngestOptions, clear_inbox, ingest_source
+from flows.jobs import describe, working
 from flows.report import ArtifactReporter, Reporter
 from flows.retrain import retrain_project
 from flows.store import Store, open_store
+from flows.words import ingest_words
 
 # Tasks take and return ids alone; the store and the job, which Prefect must not look into, come by this variable.
 _work: ContextVar[tuple[Store, Reporter]] = ContextVar("work")
@@ -40,10 +45,28 @@ def ask(round_id: int) -> int:
     return rounds.ask(store, round_id, job)
 
 
+@contextmanager
+def _answering(store: Store, command_id: int | None) -> Iterator[list[str]]:
+    """Tell the person who gave the command on the page what came of it: the lines that the block appends."""
+    lines: list[str] = []
+    try:
+        yield lines
+    except Exception as error:
+        if command_id is not None:
+            commands.finish(store.database, command_id, "failed", describe(error))
+        raise
+    if command_id is not None:
+        commands.finish(store.database, command_id, "done", "\n".join(lines))
+
+
 @flow(name="active_learning_round")
-def active_learning_round(project_id: int) -> dict[str, Any]:
+def active_learning_round(project_id: int, command_id: int | None = None) -> dict[str, Any]:
     """Retrain, rank, enqueue: one turn of the loop."""
-    with open_store(system=True) as store, working(store, project_id, "round", ArtifactReporter()) as job:
+    with (
+        open_store(system=True) as store,
+        _answering(store, command_id),
+        working(store, project_id, "round", ArtifactReporter()) as job,
+    ):
         _work.set((store, job))
         round_id = begin(project_id)
         if round_id is None:
@@ -52,10 +75,15 @@ def active_learning_round(project_id: int) -> dict[str, Any]:
 
 
 @flow(name="retrain")
-def retrain(project_id: int) -> dict[str, Any]:
+def retrain(project_id: int, command_id: int | None = None) -> dict[str, Any]:
     """Train on the labels of today and make the new version current if it is not worse on validation."""
-    with open_store(system=True) as store, working(store, project_id, "retrain", ArtifactReporter()) as job:
+    with (
+        open_store(system=True) as store,
+        _answering(store, command_id) as said,
+        working(store, project_id, "retrain", ArtifactReporter()) as job,
+    ):
         outcome = retrain_project(store, project_id, job)
+        said.append(outcome.sentence)
         return {"model_version_id": outcome.model_version_id, "promoted": outcome.promoted}
 
 
@@ -66,11 +94,18 @@ def ingest(
     split: str | None = None,
     labels: Literal["use", "hide", "ignore"] = "use",
     copy: bool = False,
+    command_id: int | None = None,
 ) -> dict[str, Any]:
-    """Read images into a project."""
-    with open_store(system=True) as store, working(store, project_id, "ingest", ArtifactReporter()) as job:
+    """Read images into a project; an upload's own folder is emptied when they are in."""
+    with (
+        open_store(system=True) as store,
+        _answering(store, command_id) as said,
+        working(store, project_id, "ingest", ArtifactReporter()) as job,
+    ):
         options = IngestOptions(split=split, labels=labels, copy=copy)
         report = ingest_source(store, project_id, source, options, job)
+        said.extend(ingest_words(report))
+        clear_inbox(store, Path(source))
         return {"added": report.added, "rejected": len(report.rejected)}
 
 

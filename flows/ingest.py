@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -205,3 +206,10 @@ def _row(store: Store, sample: PreparedSample, options: IngestOptions) -> NewSam
         copied=new_file(store, sample.copied) if sample.copied else None,
         notes=tuple(sample.notes),
     )
+
+
+def clear_inbox(store: Store, source: Path) -> None:
+    """Remove the folder of an upload whose images were taken in; any other folder is left alone."""
+    inbox = (store.settings.home / "inbox").resolve()
+    if inbox in source.resolve().parents:
+        shutil.rmtree(source, ignore_errors=True)

@@ -74,7 +74,7 @@ def _commanded(store: Store) -> list[DueWork]:
                 store.database, command.id, "failed", f"expected one of {', '.join(flows)}, got {command.kind}"
             )
             continue
-        parameters = {**command.payload, "project_id": command.project_id}
+        parameters = {**command.payload, "project_id": command.project_id, "command_id": command.id}
         work.append(DueWork(flow, command.project_id, f"command-{command.id}", parameters))
     return work
 
@@ -87,13 +87,7 @@ def reconcile(store: Store, start: Callable[[DueWork], bool]) -> list[DueWork]:
         start: Starts one flow run; returns whether it was started (or already existed).
     """
     bury_the_dead(store)
-    started = []
-    for work in due_work(store):
-        if start(work):
-            started.append(work)
-            if work.key.startswith("command-"):
-                commands.finish(store.database, int(work.key.removeprefix("command-")), "done", "")
-    return started
+    return [work for work in due_work(store) if start(work)]
 
 
 def start_deployment(work: DueWork) -> bool:

@@ -48,7 +48,8 @@ def retrain_project(store: Store, project_id: int, reporter: Reporter) -> Retrai
     if current is not None and current.labels_used == labels:
         sentence = f"No label is new since model version {current.number}; it stays current."
         return RetrainOutcome(model_version_id=current.id, promoted=False, sentence=sentence)
-    name = f"retrain-{labels}-labels"
+    versions = model_versions.list_versions(store.database, store.actor, project_id)
+    name = f"retrain-{1 + max((version.number for version in versions), default=0)}"  # never an older version's file
     with device_slot(store, reporter):
         version = train_version(store, project, name, reporter, current=False)
     if current is not None and is_worse(version, current):

@@ -44,24 +44,14 @@ def main() -> None:
 
 def build_deployments(interval: float) -> list[RunnerDeployment]:
     """Return the deployments of all flows; ``reconcile`` runs on an interval of that many seconds."""
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.types.entrypoint import EntrypointType
 
     from flows import deployments
 
-    one_at_a_time = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
-    built: list[Any] = [
-        flow.to_deployment(DEPLOYMENT, entrypoint_type=EntrypointType.MODULE_PATH)
-        for flow in (deployments.active_learning_round, deployments.retrain, deployments.ingest)
-    ]
-    built.append(
-        deployments.reconcile.to_deployment(
-            DEPLOYMENT,
-            interval=interval,
-            concurrency_limit=one_at_a_time,
-            entrypoint_type=EntrypointType.MODULE_PATH,
-        )
-    )
+    flows = (deployments.active_learning_round, deployments.retrain, deployments.ingest)
+    kind = EntrypointType.MODULE_PATH
+    built: list[Any] = [flow.to_deployment(DEPLOYMENT, entrypoint_type=kind) for flow in flows]
+    built.append(deployments.reconcile.to_deployment(DEPLOYMENT, interval=interval, entrypoint_type=kind))
     return built
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from db.records import Progress, RoundSummary
+from flows.ingest import IngestReport
 from pipeline.statistics import wilson_interval
+
+SHOWN_REJECTIONS = 20
 
 
 def accuracy_words(summary: RoundSummary) -> str:
@@ -22,6 +25,24 @@ def accuracy_words(summary: RoundSummary) -> str:
 def _interval(correct: int, total: int, split: str) -> str:
     low, high = wilson_interval(correct, total)
     return f"{correct / total:.1%} [{low:.1%}, {high:.1%}] on {total:,} {split} images"
+
+
+def ingest_words(report: IngestReport) -> list[str]:
+    """Say what became of the images of a source, a line each; bad ones by name and reason."""
+    splits = ", ".join(f"{count:,} {split}" for split, count in sorted(report.by_split.items()))
+    lines = [f"{report.added:,} images added" + (f" ({splits})" if splits else "") + "."]
+    for count, text in (
+        (report.labeled, "labels came with them and are used"),
+        (report.already, "were there already"),
+        (report.duplicates, "came twice and were kept once"),
+        (len(report.rejected), "could not be used:"),
+    ):
+        if count:
+            lines.append(f"{count:,} {text}")
+    lines += [f"  {file}: {reason}" for file, reason in report.rejected[:SHOWN_REJECTIONS]]
+    if len(report.rejected) > SHOWN_REJECTIONS:
+        lines.append(f"  ... and {len(report.rejected) - SHOWN_REJECTIONS:,} more")
+    return lines + [f"{count:,} {note}" for note, count in report.notes.most_common()]
 
 
 def job_words(report: Progress) -> str:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from flows.cli.console import as_json, say, store
 from flows.cli.projects import Json, Name
 
-if TYPE_CHECKING:
-    from flows.ingest import IngestReport
-
-SHOWN_REJECTIONS = 20
 LabelPolicy = Literal["use", "hide", "ignore"]
 Split = Literal["pool", "validation", "test"]
 
@@ -58,6 +54,7 @@ def ingest(
     from flows.ingest import IngestOptions, ingest_source
     from flows.jobs import working
     from flows.report import terminal_reporter
+    from flows.words import ingest_words
     from pipeline.data.sources import open_source
 
     options = IngestOptions(split=split, labels=labels, copy=copy)
@@ -69,24 +66,5 @@ def ingest(
     if json:
         say(as_json(report))
         return
-    tell(name, report)
-
-
-def tell(name: str, report: IngestReport) -> None:
-    """Say in words what became of the images."""
-    splits = ", ".join(f"{count:,} {split}" for split, count in sorted(report.by_split.items()))
-    say(f"{report.added:,} images added to {name!r}" + (f" ({splits})" if splits else "") + ".")
-    for count, text in (
-        (report.labeled, "labels came with them and are used"),
-        (report.already, "were there already"),
-        (report.duplicates, "came twice and were kept once"),
-        (len(report.rejected), "could not be used:"),
-    ):
-        if count:
-            say(f"{count:,} {text}")
-    for file, reason in report.rejected[:SHOWN_REJECTIONS]:
-        say(f"  {file}: {reason}")
-    if len(report.rejected) > SHOWN_REJECTIONS:
-        say(f"  ... and {len(report.rejected) - SHOWN_REJECTIONS:,} more (--json lists all)")
-    for note, count in report.notes.most_common():
-        say(f"{count:,} {note}")
+    for line in ingest_words(report):
+        say(line)

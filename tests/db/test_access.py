@@ -105,6 +105,7 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "claims.release": (Role.annotator, lambda s, a: claims.release(s.database, a, s.id, [1])),
     "claims.waiting": (Role.annotator, lambda s, a: claims.waiting(s.database, a, s.id)),
     "commands.post": (Role.administrator, lambda s, a: commands.post(s.database, a, s.id, "start", {}, "k")),
+    "commands.recent": (Role.viewer, lambda s, a: commands.recent(s.database, a, s.id)),
     "copies.record_copies": (
         Role.administrator,
         lambda s, a: copies.record_copies(s.database, a, 1, new_file("c"), []),

@@ -6,16 +6,21 @@ starting; with SQLAlchemy 2.1 schedules silently never run): only a server that 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from db import commands, samples
 from db import rounds as round_store
 from db.access import local_user
 from flows.processes import Service, any_port, stop_all
@@ -23,6 +28,7 @@ from flows.settings import Settings
 from flows.simulate import answer_all
 from flows.store import Store, open_store
 from flows.up import build_services
+from labeler_ui.pages import images
 from tests.flows.conftest import make_project, read_digits
 
 WAIT_SECONDS = 120
@@ -32,7 +38,7 @@ WAIT_SECONDS = 120
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A server and a runner on a home of their own; the page is not started."""
     home = tmp_path_factory.mktemp("prefect")
-    settings = Settings(home=home, device="cpu", prefect_port=any_port(), reconcile_seconds=5)
+    settings = Settings(home=home, device="cpu", prefect_port=any_port(), reconcile_seconds=20)
     running = [service for service in build_services(settings, str(home)) if service.name != "page"]
     for service in running:
         service.start()
@@ -86,6 +92,32 @@ def test_a_scheduled_deployment_runs(services: Settings) -> None:
     until(completed, "completed scheduled run of reconcile", services.log_folder / "runner.log")
 
 
+def test_images_that_were_uploaded_on_the_page_are_read_and_answered(
+    services: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BORDERLINE_HOME", str(services.home))
+    project = make_project(store, "uploads", classes=("a", "b"))
+    here = SimpleNamespace(database=store.database, actor=store.actor, project=project)
+    buffer = io.BytesIO()
+    Image.fromarray(np.arange(784, dtype=np.uint8).reshape(28, 28)).save(buffer, "PNG")
+    files = [SimpleNamespace(name="../../one.png", getvalue=buffer.getvalue)]
+    files.append(SimpleNamespace(name="two.png", getvalue=lambda: b"no image"))
+    command = images.take_in(here, files)
+    log = services.log_folder / "runner.log"
+
+    def answer() -> Any:
+        (found,) = commands.recent(store.database, store.actor, project.id)
+        return found if found.state != "pending" else None
+
+    found = until(answer, "answer to the upload", log)
+    assert found.id == command.id
+    assert found.state == "done"
+    assert "1 images added" in found.message
+    assert "two.png" in found.message
+    assert samples.counts(store.database, project.id).pool == 1
+    assert not Path(command.payload["source"]).exists()
+
+
 def test_rounds_run_by_themselves_one_after_the_other(services: Settings, store: Store) -> None:
     project = make_project(store, batch_size=5, reserve_size=5)
     read_digits(store, project, 150)
@@ -103,7 +135,8 @@ def test_rounds_run_by_themselves_one_after_the_other(services: Settings, store:
 
     def completed() -> bool:
         runs = runs_of(services, "active_learning_round")
-        return len(runs) == 2 and all(run["state_type"] == "COMPLETED" for run in runs)
+        mine = [run for run in runs if run["parameters"]["project_id"] == project.id]
+        return len(mine) == 2 and all(run["state_type"] == "COMPLETED" for run in mine)
 
     until(completed, "two completed runs, no more", log)
     artifacts = ask(services, "/artifacts/filter", {"limit": 50})
