@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from db import files
@@ -21,7 +21,10 @@ from db.tables import AdversarialCopyRow, ClassRow, FileRow, LabelTableRow, Roun
 def record_copies(
     database: Database, actor: Actor, round_id: int, file: NewFile, rows: Sequence[tuple[int, int, float | None]]
 ) -> int:
-    """Record the copies of a round: (sample id, row of the file, distance). The first ones recorded stay.
+    """Record the copies of a round: (sample id, row of the file, distance).
+
+    While the round is being prepared they replace what an interrupted attempt recorded, whose ranking may have been
+    another one; once its queries are out the first ones stay.
 
     Returns:
         How many copies the round has now.
@@ -40,6 +43,8 @@ def record_copies(
         if turn is None:
             raise NotFound(f"expected a round, got the id {round_id} of none; begin one first")
         mine = select(AdversarialCopyRow.id).where(AdversarialCopyRow.round_id == round_id)
+        if turn.state == "preparing":
+            session.execute(delete(AdversarialCopyRow).where(AdversarialCopyRow.round_id == round_id))
         if rows and session.scalars(mine.limit(1)).first() is None:
             _insert(session, turn, file, rows)
         return len(session.scalars(mine).all())
@@ -77,15 +82,12 @@ def _require_samples(session: Session, project_id: int, ids: Sequence[int]) -> N
 
 
 def copies_for_training(database: Database, project_id: int, last_rounds: int = 3) -> list[TrainingCopy]:
-    """Return copies of the last rounds that made any, whose original is in the pool and has a label."""
-    made = (
-        select(RoundRow.number)
-        .join(AdversarialCopyRow, AdversarialCopyRow.round_id == RoundRow.id)
-        .where(RoundRow.project_id == project_id)
-        .distinct()
-        .order_by(RoundRow.number.desc())
-        .limit(last_rounds)
-    )
+    """Return copies of the last rounds that are out, whose original is in the pool and has a label.
+
+    A sample that was pushed twice (as reserve, then asked again) is there once, by its newest copy.
+    """
+    out = RoundRow.project_id == project_id, RoundRow.state != "preparing"
+    newest = select(func.max(RoundRow.number)).where(*out).scalar_subquery()
     statement = (
         select(FileRow.path, FileRow.sha256, AdversarialCopyRow.row, AdversarialCopyRow.sample_id, ClassRow.position)
         .join(RoundRow, RoundRow.id == AdversarialCopyRow.round_id)
@@ -94,11 +96,13 @@ def copies_for_training(database: Database, project_id: int, last_rounds: int = 
         .join(LabelTableRow, LabelTableRow.sample_id == SampleRow.id)
         .join(ClassRow, ClassRow.id == LabelTableRow.class_id)
         .where(RoundRow.project_id == project_id, SampleRow.split == "pool", SampleRow.deleted_at.is_(None))
-        .where(RoundRow.number.in_(made))
+        .where(*out, RoundRow.number > newest - last_rounds)
         .order_by(RoundRow.number, AdversarialCopyRow.row)
     )
 
     def work(session: Session) -> list[TrainingCopy]:
-        return [TrainingCopy(*row) for row in session.execute(statement)]
+        found = [TrainingCopy(*row) for row in session.execute(statement)]
+        last = {copy.sample_id: copy for copy in found}
+        return [copy for copy in found if last[copy.sample_id] is copy]
 
     return database.read(work)

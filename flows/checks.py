@@ -67,13 +67,21 @@ def _check(name: str, known: Mapping[str, object], what: str, command: str) -> N
 
 
 def _check_import(path: str, what: str) -> None:
+    """Try it now, not after people have labeled for it."""
+    if what == "a strategy":
+        from pipeline.strategies.registry import get_strategy
+
+        get_strategy(path)
+        return
     module, _, attribute = path.partition(":")
     try:
-        found = hasattr(importlib.import_module(module), attribute)
+        found = callable(getattr(importlib.import_module(module), attribute, None))
     except ImportError as error:
-        raise UsageError(f"expected {what} as package.module:Name, got {path!r}: {error}") from error
+        raise UsageError(f"expected {what} as package.module:name, got {path!r}: {error}") from error
     if not found:
-        raise UsageError(f"expected {what} as package.module:Name, got {path!r}: {module} has no {attribute}")
+        raise UsageError(
+            f"expected {what} as package.module:name, got {path!r}: {module} has no such function or class"
+        )
 
 
 def read_guidelines(path: Path | None) -> str:

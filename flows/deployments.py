@@ -12,8 +12,10 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from db import commands
+from db.errors import StoreBusy
 from flows import reconcile as reconciling
 from flows import rounds
+from flows.errors import AlreadyRunning
 from flows.ingest import IngestOptions, clear_inbox, ingest_source
 from flows.jobs import describe, working
 from flows.report import ArtifactReporter, Reporter
@@ -51,6 +53,8 @@ def _answering(store: Store, command_id: int | None) -> Iterator[list[str]]:
     lines: list[str] = []
     try:
         yield lines
+    except (AlreadyRunning, StoreBusy):  # it stays pending and is taken up again
+        raise
     except Exception as error:
         if command_id is not None:
             commands.finish(store.database, command_id, "failed", describe(error))
@@ -105,8 +109,9 @@ def ingest(
         options = IngestOptions(split=split, labels=labels, copy=copy)
         report = ingest_source(store, project_id, source, options, job)
         said.extend(ingest_words(report))
-        clear_inbox(store, Path(source))
-        return {"added": report.added, "rejected": len(report.rejected)}
+        outcome = {"added": report.added, "rejected": len(report.rejected)}
+    clear_inbox(Path(source))  # after the answer is in SQL: a kill in between leaves files, not a wrong answer
+    return outcome
 
 
 @flow(name="reconcile")

@@ -107,12 +107,12 @@ def _figures(version: ModelVersion) -> str:
     from pipeline.statistics import wilson_interval
 
     lines = []
-    for split in ("test", "validation"):
+    for split in ("test",):  # the validation split chose the weights: a figure on it would flatter
         figure: dict[str, Any] | None = version.metrics.get(split)
         if figure:
             low, high = wilson_interval(figure["correct"], figure["total"])
             lines.append(f"- {split}: {figure['accuracy']:.1%} of {figure['total']:,} images [{low:.1%}, {high:.1%}]")
-    return "\n".join(lines) or "No labeled validation or test split: see the project's holdout on its Progress page."
+    return "\n".join(lines) or "No labeled test split: see the project's holdout on its Progress page."
 
 
 def _write_classes(folder: Path, project: Project) -> Path:

@@ -14,6 +14,7 @@ from db.records import NewSample, NewShard, Project
 from flows.errors import UsageError
 from flows.files import new_file
 from flows.report import Reporter
+from flows.settings import Settings
 from flows.store import Store
 from pipeline.data.decode import ImageSpec
 from pipeline.data.shards import (
@@ -202,14 +203,14 @@ def _row(store: Store, sample: PreparedSample, options: IngestOptions) -> NewSam
         media_type=sample.media_type,
         split=options.split or sample.split,
         known_class=sample.known_class,
-        source_path=str(sample.source_path) if sample.source_path else None,
+        source_path=str(sample.source_path) if sample.source_path and not sample.copied else None,
         copied=new_file(store, sample.copied) if sample.copied else None,
         notes=tuple(sample.notes),
     )
 
 
-def clear_inbox(store: Store, source: Path) -> None:
+def clear_inbox(source: Path) -> None:
     """Remove the folder of an upload whose images were taken in; any other folder is left alone."""
-    inbox = (store.settings.home / "inbox").resolve()
+    inbox = (Settings().home / "inbox").resolve()
     if inbox in source.resolve().parents:
         shutil.rmtree(source, ignore_errors=True)

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 import psutil
 
 from db import jobs
+from db.errors import StoreError
 from db.records import Job
-from flows.errors import AlreadyRunning, Canceled
+from flows.errors import AlreadyRunning, Canceled, FlowError
 from flows.report import Reporter
 from flows.store import Store
+from pipeline.errors import PipelineError
 
 HEARTBEAT_SECONDS = 5.0
 KILLED = "its process was killed; it is taken up again"
@@ -136,4 +138,6 @@ def describe(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return "stopped"
     text = str(error).strip().splitlines()
+    if text and isinstance(error, FlowError | StoreError | PipelineError):
+        return text[0][:500]
     return f"{type(error).__name__}: {text[0]}"[:500] if text else type(error).__name__

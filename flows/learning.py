@@ -75,7 +75,7 @@ def read_training_data(store: Store, project: Project) -> TrainingData:
     validation = None
     if len(known_ids):
         validation = _labeled_images(store, project, known_ids, known_targets, ("validation",))
-    return TrainingData(labeled, _read_copies(store, project), validation)
+    return TrainingData(labeled, _read_copies(store, project, labeled), validation)
 
 
 def _labeled_images(
@@ -85,8 +85,11 @@ def _labeled_images(
     return LabeledImages(images=images, targets=torch.from_numpy(targets), ids=torch.from_numpy(ids))
 
 
-def _read_copies(store: Store, project: Project) -> LabeledImages | None:
-    rows = copy_store.copies_for_training(store.database, project.id, last_rounds=COPY_ROUNDS)
+def _read_copies(store: Store, project: Project, labeled: LabeledImages) -> LabeledImages | None:
+    """Read the copies of these labels; an answer that came since the labels were read waits for the next training."""
+    known = dict(zip(labeled.ids.tolist(), labeled.targets.tolist(), strict=True))
+    found = copy_store.copies_for_training(store.database, project.id, last_rounds=COPY_ROUNDS)
+    rows = [row for row in found if known.get(row.sample_id) == row.position]
     if not rows:
         return None
     arrays: dict[str, NDArray[np.float32]] = {}
@@ -155,7 +158,11 @@ def train_version(
         labels_used=len(data.labeled.ids),
         copies_used=0 if data.copies is None else len(data.copies.ids),
         round_id=round_id,
-        metrics={**_training_metrics(report), **_accuracies(evaluate(store, project, model, device, reporter))},
+        metrics={
+            "fingerprint": data.labeled.fingerprint(),
+            **_training_metrics(report),
+            **_accuracies(evaluate(store, project, model, device, reporter)),
+        },
         predictions=_holdout_predictions(store, project, model, device),
     )
     version = model_versions.record(store.database, store.actor, project.id, new)

@@ -157,11 +157,14 @@ def open_writer(out: Path, classes: tuple[str, ...]) -> Iterator[RowWriter]:
     if not out.parent.is_dir():
         raise UsageError(f"expected the folder {out.parent} to exist; do: make it first")
     partial = out.with_name(f".{out.name}.partial")
-    if out.suffix == ".csv":
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            yield CsvWriter(file, classes)
-    else:
-        writer = ParquetWriter(partial, classes)
-        yield writer
-        writer.close()
-    partial.replace(out)
+    try:
+        if out.suffix == ".csv":
+            with partial.open("w", newline="", encoding="utf-8") as file:
+                yield CsvWriter(file, classes)
+        else:
+            writer = ParquetWriter(partial, classes)
+            yield writer
+            writer.close()
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)

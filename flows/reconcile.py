@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from db import commands, jobs, rounds
 from db.records import Job
 from flows.jobs import KILLED, bury_the_dead
+from flows.settings import BOOT
 from flows.store import Store
 
 logger = logging.getLogger(__name__)
@@ -87,7 +89,14 @@ def reconcile(store: Store, start: Callable[[DueWork], bool]) -> list[DueWork]:
         start: Starts one flow run; returns whether it was started (or already existed).
     """
     bury_the_dead(store)
-    return [work for work in due_work(store) if start(work)]
+    started = []
+    for work in due_work(store):
+        try:
+            if start(work):
+                started.append(work)
+        except Exception:  # one project's broken work never keeps the others from starting
+            logger.exception("%s of project %d could not be started", work.flow, work.project_id)
+    return started
 
 
 def start_deployment(work: DueWork) -> bool:
@@ -98,12 +107,13 @@ def start_deployment(work: DueWork) -> bool:
     """
     from prefect.deployments import run_deployment
 
+    boot = os.environ.get(BOOT, "")  # a run that a killed `up` left pending in Prefect is nobody's: it gets a new one
     for turn in range(100):
         run = run_deployment(
             name=f"{work.flow}/borderline",
             parameters=work.parameters,
             timeout=0,
-            idempotency_key=f"{work.key}-{turn}" if turn else work.key,
+            idempotency_key=f"{boot}-{work.key}-{turn}",
             as_subflow=False,
         )
         state = getattr(run, "state", None)

@@ -45,7 +45,7 @@ def retrain_project(store: Store, project_id: int, reporter: Reporter) -> Retrai
         )
     current = model_versions.current(store.database, project_id)
     labels = len(data.labeled.ids)
-    if current is not None and current.labels_used == labels:
+    if current is not None and current.metrics.get("fingerprint") == data.labeled.fingerprint():
         sentence = f"No label is new since model version {current.number}; it stays current."
         return RetrainOutcome(model_version_id=current.id, promoted=False, sentence=sentence)
     versions = model_versions.list_versions(store.database, store.actor, project_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import secrets
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -17,9 +18,10 @@ from db import copies as copy_store
 from db import model_versions, projects, samples
 from db import rounds as round_store
 from db.records import NewQuery, NewQueue, Project, Round
+from flows.errors import UsageError
 from flows.files import new_file
 from flows.jobs import working
-from flows.learning import device_of, load_version, open_pool, read_training_data, train_version
+from flows.learning import device_of, load_version, open_pool, train_version
 from flows.locks import file_lock
 from flows.report import Reporter
 from flows.store import Store
@@ -67,6 +69,8 @@ def run_round(store: Store, project_id: int, reporter: Reporter, batch: Batch | 
     Raises:
         AlreadyRunning: Another process is at it.
     """
+    if samples.counts(store.database, project_id).pool == 0:
+        raise UsageError("expected images to choose from, got none; do: borderline ingest NAME FOLDER")
     with working(store, project_id, "round", reporter) as job:
         round_id = begin(store, project_id)
         if round_id is None:
@@ -77,7 +81,8 @@ def run_round(store: Store, project_id: int, reporter: Reporter, batch: Batch | 
         version = train(store, round_id, job)
         asked = ask(store, round_id, job, batch)
         number = round_store.get_round(store.database, round_id).number
-        sentence = f"Round {number} is open with {asked} queries; answer them on the labeling page (borderline up)."
+        queries = f"with {asked} queries" if asked else "and waits for answers"
+        sentence = f"Round {number} is open {queries}; answer them on the labeling page (borderline up)."
         return RoundOutcome(
             finished=False, round_id=round_id, number=number, model_version_id=version, queries=asked, sentence=sentence
         )
@@ -97,7 +102,7 @@ def train(store: Store, round_id: int, reporter: Reporter) -> int | None:
         return turn.model_version_id
     existing = model_versions.for_round(store.database, round_id)
     if existing is None:
-        if read_training_data(store, project).classes_present < 2:
+        if len(np.unique(samples.labeled(store.database, project.id)[1])) < 2:
             return None
         with device_slot(store, reporter):
             existing = train_version(store, project, f"round-{turn.number}", reporter, round_id=round_id)
@@ -167,7 +172,8 @@ def store_copies(store: Store, turn: Round, selection: Selection) -> None:
         return
     copies = selection.copies.to("cpu", torch.float32).numpy()  # (k, C, S, S)
     folder = store.settings.project_folder(turn.project_id, "copies")
-    record = atomic_write(folder / f"round-{turn.number}.npy", lambda file: np.save(file, copies, allow_pickle=False))
+    name = f"round-{turn.number}-{secrets.token_hex(4)}.npy"  # an interrupted attempt keeps the file that its rows name
+    record = atomic_write(folder / name, lambda file: np.save(file, copies, allow_pickle=False))
     rows = [
         (int(sample_id), row, float(distance))
         for row, (sample_id, distance) in enumerate(zip(selection.ids, selection.copy_distances, strict=True))

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOOPBACK = "127.0.0.1"
+BOOT = "BORDERLINE_BOOT"  # names one start of `borderline up` to its children
 
 
 class Settings(BaseSettings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import uuid
 from collections.abc import Callable
@@ -44,6 +45,7 @@ class SimulationOptions:
         data_dir: Folder of downloaded data sets.
         strategy: What to ask next.
         model: Classifier by name.
+        recipe: How it is trained.
         labels: Labels to reach.
         batch: Queries a round.
         seed_labels: Random labels of the first round.
@@ -59,6 +61,7 @@ class SimulationOptions:
     seed_labels: int
     seed: int
     model: str = "convnet"
+    recipe: str = "supervised"
     data_dir: Path | None = None
     image_size: int | None = None
     channels: int | None = None
@@ -75,7 +78,10 @@ class SimulationOptions:
         data = Path(self.dataset).name or self.dataset
         size = f"-{self.image_size}px" if self.image_size else ""
         shape = f"{self.seed_labels}+{self.batch}to{self.labels}"
-        return f"simulation-{data}-{self.model}-{self.strategy}-{shape}-seed{self.seed}{size}"
+        place = Path(self.dataset).resolve() if Path(self.dataset).exists() else self.dataset
+        origin = f"{place} {self.data_dir and self.data_dir.resolve()} {self.image_size} {self.channels} {self.recipe}"
+        mark = hashlib.sha256(origin.encode()).hexdigest()[:6]  # equal names of different folders are different data
+        return f"simulation-{data}-{self.model}-{self.strategy}-{shape}-seed{self.seed}{size}-{mark}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +181,7 @@ def _create(store: Store, options: SimulationOptions, source: Source) -> Project
         image_size=options.image_size or size,
         channels=options.channels or channels,
         model=options.model,
+        recipe=options.recipe,
         strategy=options.strategy,
         batch_size=options.batch,
         reserve_size=0,

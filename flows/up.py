@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -16,7 +17,7 @@ from types import FrameType
 from flows.errors import UsageError
 from flows.locks import file_lock
 from flows.processes import MARK, Service, free_port, kill_marked, port_is_free, stop_all
-from flows.settings import LOOPBACK, Settings
+from flows.settings import BOOT, LOOPBACK, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,11 @@ def check_ports(settings: Settings) -> Settings:
     Raises:
         UsageError: A port that was asked for is in use.
     """
+    if settings.host not in (LOOPBACK, "localhost") and os.environ.get("BORDERLINE_ALLOW_REMOTE") != "1":
+        raise UsageError(
+            f"expected the page to listen on {LOOPBACK}, got BORDERLINE_HOST={settings.host}: there are no accounts "
+            "yet, whoever reaches it can label; do: unset it, or set BORDERLINE_ALLOW_REMOTE=1 where you trust all"
+        )
     if not port_is_free(settings.host, settings.port):
         raise UsageError(f"expected port {settings.port} to be free, got one in use; do: choose another with --port")
     if settings.prefect_api_url:
@@ -85,7 +91,7 @@ def check_ports(settings: Settings) -> Settings:
 
 def build_services(settings: Settings, mark: str) -> list[Service]:
     """Return the page first (people wait for it), then the Prefect server (unless there is one) and the runner."""
-    base = {**os.environ, **settings.environment(), MARK: mark, "PYTHONUNBUFFERED": "1"}
+    base = {**os.environ, **settings.environment(), MARK: mark, BOOT: secrets.token_hex(4), "PYTHONUNBUFFERED": "1"}
     prefect = {**base, **settings.prefect_environment()}
     python = sys.executable
     page = [python, "-m", "labeler_ui", "--host", settings.host, "--port", str(settings.port)]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from db.records import Progress, RoundSummary
-from flows.ingest import IngestReport
 from pipeline.statistics import wilson_interval
+
+if TYPE_CHECKING:
+    from flows.ingest import IngestReport
 
 SHOWN_REJECTIONS = 20
 

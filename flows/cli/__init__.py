@@ -49,6 +49,9 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         fail("stopped", code=130)
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stderr.close()
+        raise SystemExit(0) from None
     except Exception as error:
         sentence = explain(error)
         if sentence is None:

@@ -38,6 +38,8 @@ def explain(error: Exception) -> str | None:
             kinds.append(getattr(sys.modules[module], name))
     if isinstance(error, tuple(kinds)):
         return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"expected to be able to use {str(error.filename)!r}, got: {error.strerror}; do: check path and rights"
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):  # a BORDERLINE_ variable
         first = error.errors()[0]
         name = f"BORDERLINE_{str(first['loc'][0]).upper()}"

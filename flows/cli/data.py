@@ -51,6 +51,7 @@ def ingest(
       borderline ingest digits mnist --data ~/data/mnist
     """
     from db import projects
+    from flows.errors import UsageError
     from flows.ingest import IngestOptions, ingest_source
     from flows.jobs import working
     from flows.report import terminal_reporter
@@ -63,8 +64,7 @@ def ingest(
         found = open_source(source, data_dir=data)
         with working(opened, project.id, "ingest", bar) as job:
             report = ingest_source(opened, project.id, found, options, job)
-    if json:
-        say(as_json(report))
-        return
-    for line in ingest_words(report):
+    for line in [as_json(report)] if json else ingest_words(report):
         say(line)
+    if report.seen == len(report.rejected):
+        raise UsageError(f"expected usable images in {source}, got none; do: see the reasons above")

@@ -31,20 +31,21 @@ def predict(
         Path | None, typer.Option(help="File to write, .csv or .parquet; without it, CSV to the terminal.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of downloaded data sets, for names such as mnist.")] = None,
-    json: Json = False,
+    json: Annotated[bool, typer.Option("--json", help="With --out: print what was done as JSON.")] = False,
 ) -> None:
     """Give class and probabilities of any images by the project's current model.
 
     Example: borderline predict birds ~/new-photos --out predictions.csv
     """
     from db import projects
-    from flows.predict import CsvWriter, open_writer, predict_source
+    from flows.predict import CsvWriter, current_model, open_writer, predict_source
     from flows.report import terminal_reporter
     from pipeline.data.sources import open_source
 
     with store() as opened:
         project = projects.get_project(opened.database, opened.actor, name)
         found = open_source(source, data_dir=data)
+        current_model(opened, project)  # nothing is written before it is sure that there is one
         if out is None:
             with terminal_reporter(silent=True) as bar:
                 report = predict_source(opened, name, found, CsvWriter(sys.stdout, project.class_names), bar)

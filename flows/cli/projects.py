@@ -104,7 +104,7 @@ def list_all(json: Json = False) -> None:
 
 
 def pause(name: Name) -> None:
-    """Stop starting rounds; people can go on answering what is asked already."""
+    """Stop starting rounds and handing out images; what people hold already can still be answered."""
     _set_paused(name, True)
 
 

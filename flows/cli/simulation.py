@@ -24,6 +24,7 @@ def simulate(
     seed_labels: Annotated[int, typer.Option(help="Random labels of the first round.", min=2)] = 20,
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
     model: Annotated[str, typer.Option(help="Classifier by name.")] = "convnet",
+    recipe: Annotated[str, typer.Option(help="How it is trained.")] = "supervised",
     image_size: Annotated[
         int | None, typer.Option(help="Side in pixels; by default that of the images, at most 64.")
     ] = None,
@@ -42,17 +43,18 @@ def simulate(
     from rich.table import Table
 
     from flows import simulate as simulating
-    from flows.checks import check_model, check_strategy
+    from flows.checks import check_model, check_recipe, check_strategy
     from flows.report import CaptionReporter, Reporter, SilentReporter
 
     check_model(model)
     check_strategy(strategy)
-    if json is not None and not json.absolute().parent.is_dir():
+    check_recipe(recipe)
+    if json is not None and (json.is_dir() or not json.absolute().parent.is_dir()):
         from flows.errors import UsageError
 
-        raise UsageError(f"expected the folder {json.parent} to exist; do: make it first")
+        raise UsageError(f"expected a file in a folder that exists for --json, got {str(json)!r}")
     options = simulating.SimulationOptions(
-        dataset=dataset, data_dir=data, strategy=strategy, model=model, labels=labels, batch=batch,
+        dataset=dataset, data_dir=data, strategy=strategy, model=model, recipe=recipe, labels=labels, batch=batch,
         seed_labels=seed_labels, seed=seed, image_size=image_size, channels=channels,
     )  # fmt: skip
     console = Console()

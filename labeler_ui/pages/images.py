@@ -41,7 +41,9 @@ def show(here: Visit | None) -> None:
     with st.form("upload", clear_on_submit=True, border=False):
         files = st.file_uploader("Image files", accept_multiple_files=True)
         sent = st.form_submit_button("Add these images", type="primary")
-    if sent and files:
+    if sent and len(files) > MOST_FILES:
+        st.error(f"That are {len(files):,} files; please add at most {MOST_FILES:,} at a time. Nothing was added.")
+    elif sent and files:
         take_in(here, files)
     elif sent:
         st.info("Choose some files first.")
@@ -57,7 +59,7 @@ def take_in(here: Visit, files: Sequence[Upload]) -> Command:
     """
     inbox = settings.load().home / "inbox" / str(here.project.id) / uuid.uuid4().hex
     inbox.mkdir(parents=True, mode=0o700)
-    for number, file in enumerate(files[:MOST_FILES]):
+    for number, file in enumerate(files):
         (inbox / f"{number:04d}-{safe_name(file.name)}").write_bytes(file.getvalue())
     payload = {"source": str(inbox), "labels": "ignore", "copy": True}
     return commands.post(here.database, here.actor, here.project.id, "ingest", payload, inbox.name)

@@ -241,10 +241,12 @@ def test_copies_train_only_with_their_originals_label(database: Database) -> Non
         turn = begin(scene)
         chosen = scene.pool()[:2]
         rows = [(item, place, 0.1) for place, item in enumerate(chosen)]
+        interrupted = [(item, 1 - place, 0.2) for item, place, _ in rows]  # an attempt with another ranking
+        assert copies.record_copies(database, scene.system, turn.id, new_file(f"lost{number}.npy"), interrupted) == 2
         assert copies.record_copies(database, scene.system, turn.id, new_file(f"{number}.npy"), rows) == 2
-        assert copies.record_copies(database, scene.system, turn.id, new_file("again.npy"), rows[:1]) == 2
         queries = [NewQuery(sample_id=item, rank=place, copy_row=place) for place, item in enumerate(chosen)]
         rounds.enqueue(database, scene.system, turn.id, NewQueue(queries=queries, strategy="dfal"))
+        assert copies.record_copies(database, scene.system, turn.id, new_file("late.npy"), rows[:1]) == 2
         one, two = scene.claim(scene.ada, 2)
         scene.submit(scene.ada, one, "dog")
         scene.submit(scene.ada, two, "skip")
