@@ -97,7 +97,7 @@ def ingest(
     source: str,
     split: str | None = None,
     labels: Literal["use", "hide", "ignore"] = "use",
-    copy: bool = False,
+    copy_files: bool = False,
     command_id: int | None = None,
 ) -> dict[str, Any]:
     """Read images into a project; an upload's own folder is emptied when they are in."""
@@ -106,7 +106,7 @@ def ingest(
         _answering(store, command_id) as said,
         working(store, project_id, "ingest", ArtifactReporter()) as job,
     ):
-        options = IngestOptions(split=split, labels=labels, copy=copy)
+        options = IngestOptions(split=split, labels=labels, copy=copy_files)
         report = ingest_source(store, project_id, source, options, job)
         said.extend(ingest_words(report))
         outcome = {"added": report.added, "rejected": len(report.rejected)}

@@ -60,11 +60,14 @@ def ring_when_due(settings: Settings, stop: threading.Event, seconds: float = PO
     from flows.reconcile import reconcile, start_deployment
     from flows.store import open_store
 
+    told: set[str] = set()
     with open_store(settings, system=True) as store:
         while not stop.wait(seconds):
             try:
                 for work in reconcile(store, start_deployment):
-                    logger.info("started %s of project %d (%s)", work.flow, work.project_id, work.key)
+                    if work.key not in told:
+                        logger.info("started %s of project %d (%s)", work.flow, work.project_id, work.key)
+                        told.add(work.key)
             except Exception:
                 logger.exception("the doorbell could not ring; it tries again")
                 stop.wait(5 * seconds)

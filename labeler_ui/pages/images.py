@@ -61,7 +61,7 @@ def take_in(here: Visit, files: Sequence[Upload]) -> Command:
     inbox.mkdir(parents=True, mode=0o700)
     for number, file in enumerate(files):
         (inbox / f"{number:04d}-{safe_name(file.name)}").write_bytes(file.getvalue())
-    payload = {"source": str(inbox), "labels": "ignore", "copy": True}
+    payload = {"source": str(inbox), "labels": "ignore", "copy_files": True}
     return commands.post(here.database, here.actor, here.project.id, "ingest", payload, inbox.name)
 
 

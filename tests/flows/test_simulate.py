@@ -80,8 +80,8 @@ def test_again_it_answers_from_what_is_stored(store: Store) -> None:
 def test_the_command_writes_the_curve(run: Callable[..., Said], tmp_path: Path) -> None:
     out = tmp_path / "curve.json"
     said = run(
-        "simulate", "--dataset", "digits", "--strategy", "random_sampling", "--model", "lenet5", "--recipe", "quick", "--labels", 25,
-        "--batch", 5, "--seed-labels", 20, "--seed", 1, "--json", out,
+        "simulate", "--dataset", "digits", "--strategy", "random_sampling", "--model", "lenet5", "--recipe", "quick",
+        "--labels", 25, "--batch", 5, "--seed-labels", 20, "--seed", 1, "--json", out,
     )  # fmt: skip
     assert said.code == 0, said.err
     result = json.loads(out.read_text())
