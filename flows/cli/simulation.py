@@ -67,7 +67,7 @@ def simulate(
     with system_store() as opened, Live(shown, console=console, refresh_per_second=2):
         reporter: Reporter = CaptionReporter(shown) if console.is_terminal else SilentReporter()
         result = simulating.simulate(opened, options, reporter, on_point)
-    say(f"The answers are in project {result['project']!r}.")
+    say(f"\nThe answers are in project {result['project']!r}.")
     if json is not None:
         json.write_text(as_json(result) + "\n", encoding="utf-8")
         say(f"The curve is in {json}.")
