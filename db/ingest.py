@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import select, update
@@ -101,10 +102,7 @@ def label_known(database: Database, actor: Actor, project_id: int, known: Sequen
             session.execute(update(SampleRow).where(SampleRow.id == sample_id).values(changed))
         return _label(session, actor, project_id, {found[sha]: wanted[sha] for sha in found})
 
-    return sum(
-        database.write(lambda session, part=part: step(session, part), idempotent=True)  # type: ignore[misc]
-        for part in chunks(list(known))
-    )
+    return sum(database.write(partial(step, part=part), idempotent=True) for part in chunks(list(known)))
 
 
 def _check(samples: Sequence[NewSample], classes: Mapping[str, int], labels: LabelUse) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -152,7 +153,7 @@ def export_rows(database: Database, actor: Actor, project_id: int) -> Iterator[L
 
 def _pages(database: Database, project_id: int) -> Iterator[LabelRow]:
     after = 0
-    while rows := database.read(lambda session, after=after: _page(session, project_id, after)):  # type: ignore[misc]
+    while rows := database.read(partial(_page, project_id=project_id, after=after)):
         yield from rows
         after = rows[-1].sample_id
 

@@ -8,6 +8,7 @@ import time
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 PATIENCE_SECONDS = 60.0
+_JITTER = random.SystemRandom()  # no seed to share: forked processes must not wait in step
 RACES_LOST_AT_MOST = 5
 _RETRYABLE_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03"}  # serialization, deadlock, lock, shutdown
 _UNIQUE_VIOLATIONS = ("UNIQUE constraint failed", "PRIMARY KEY constraint failed")
@@ -37,4 +38,4 @@ def is_lost_race(error: BaseException) -> bool:
 
 def pause(attempt: int) -> None:
     """Sleep with jitter, longer each time, half a second at most."""
-    time.sleep(random.uniform(0.5, 1.0) * min(0.5, 0.01 * 2**attempt))  # noqa: S311 - not a secret
+    time.sleep(_JITTER.uniform(0.5, 1.0) * min(0.5, 0.01 * 2**attempt))

@@ -6,9 +6,12 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from rich.progress import TaskID
     from rich.table import Table
 
 logger = logging.getLogger(__name__)
@@ -38,15 +41,15 @@ class TerminalReporter:
 
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
         self._bar = Progress(*columns, transient=True)
-        self._tasks: dict[str, int] = {}
+        self._tasks: dict[str, TaskID] = {}
 
     def progress(self, done: int, total: int, message: str) -> None:
         """Move the bar of this message, making it when it is new."""
         if message not in self._tasks:
             for task in self._tasks.values():
-                self._bar.update(task, visible=False)  # type: ignore[arg-type]
+                self._bar.update(task, visible=False)
             self._tasks[message] = self._bar.add_task(message, total=total or None)
-        self._bar.update(self._tasks[message], completed=done, total=total or None)  # type: ignore[arg-type]
+        self._bar.update(self._tasks[message], completed=done, total=total or None)
 
     def __enter__(self) -> TerminalReporter:
         self._bar.start()
@@ -60,7 +63,7 @@ class ArtifactReporter:
     """A progress artifact of the running Prefect flow, written at most every two seconds."""
 
     def __init__(self) -> None:
-        self._artifact: object | None = None
+        self._artifact: UUID | None = None
         self._written = 0.0
 
     def progress(self, done: int, total: int, message: str) -> None:
@@ -78,9 +81,10 @@ class ArtifactReporter:
         from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
         if self._artifact is None:
-            self._artifact = create_progress_artifact(progress=percent, description=message)
+            made = create_progress_artifact(progress=percent, description=message)
+            self._artifact = cast("UUID", made)  # a coroutine only inside of an event loop, where flows never run
         else:
-            update_progress_artifact(artifact_id=self._artifact, progress=percent, description=message)  # type: ignore[arg-type]
+            update_progress_artifact(artifact_id=self._artifact, progress=percent, description=message)
 
 
 class CaptionReporter:

@@ -64,7 +64,5 @@ def retrain_project(store: Store, project_id: int, reporter: Reporter) -> Retrai
 
 def is_worse(new: ModelVersion, current: ModelVersion) -> bool:
     """Tell whether the new version is right on fewer validation images (False when either was not measured)."""
-    figures = [version.metrics.get("validation") for version in (new, current)]
-    if not all(figures):
-        return False
-    return bool(figures[0]["accuracy"] < figures[1]["accuracy"])  # type: ignore[index]
+    now, before = (version.metrics.get("validation_accuracy") for version in (new, current))
+    return now is not None and before is not None and bool(now < before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,8 +105,8 @@ def strategies(json: Json = False) -> None:
     _show("Query strategies", STRATEGIES.values(), json)
 
 
-def _show(title: str, entries: object, json: bool) -> None:
-    found: list[Entry] = list(entries)  # type: ignore[call-overload]
+def _show(title: str, entries: Iterable[Entry], json: bool) -> None:
+    found = list(entries)
     if json:
         say(as_json(found))
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -53,8 +53,8 @@ def run_up(
     from flows.settings import Settings
     from flows.up import up
 
-    changes = {name: value for name, value in (("port", port), ("prefect_port", prefect_port)) if value is not None}
-    settings = Settings(**changes)  # type: ignore[arg-type]
+    asked: dict[str, Any] = {"port": port, "prefect_port": prefect_port}
+    settings = Settings(**{name: value for name, value in asked.items() if value is not None})
 
     def ready(address: str) -> None:
         say(f"\nThe labeling page is open at {address}/{query}")

@@ -28,6 +28,9 @@ class _MappedShards:
     """Opens shards when they are read, and keeps the last few open."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
+        self._start(paths)
+
+    def _start(self, paths: Sequence[Path]) -> None:
         self.paths = list(paths)
         self._open: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         self._lock = threading.Lock()
@@ -46,7 +49,7 @@ class _MappedShards:
         return {"paths": self.paths}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["paths"])  # type: ignore[misc]
+        self._start(state["paths"])
 
 
 def _map_shard(path: Path) -> NDArray[np.uint8]:

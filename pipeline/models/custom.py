@@ -31,7 +31,7 @@ class Custom(Classifier):
     def features(self, images: Tensor) -> Tensor:
         """Return the embeddings (B, D)."""
         if self.in_two_parts:
-            return torch.as_tensor(self.body.features(images))  # type: ignore[operator]
+            return torch.as_tensor(_part(self.body, "features")(images))
         read: list[Tensor] = []
         with self._last_linear().register_forward_pre_hook(lambda _, inputs: read.append(inputs[0])):
             self.body(images)
@@ -39,8 +39,8 @@ class Custom(Classifier):
 
     def head(self, features: Tensor) -> Tensor:
         """Return the logits (B, K)."""
-        part = self.body.head if self.in_two_parts else self._last_linear()
-        return torch.as_tensor(part(features))  # type: ignore[operator]
+        part = _part(self.body, "head") if self.in_two_parts else self._last_linear()
+        return torch.as_tensor(part(features))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (B, K)."""
@@ -71,6 +71,11 @@ class Custom(Classifier):
             raise ModelError(
                 f"expected the last nn.Linear of {name} to give the logits, got others; give it features() and head()"
             )
+
+
+def _part(body: nn.Module, name: str) -> Callable[[Tensor], Tensor]:
+    part: Callable[[Tensor], Tensor] = getattr(body, name)
+    return part
 
 
 def import_by_path(path: str, error: type[Exception]) -> Any:
