@@ -23,6 +23,7 @@ __all__ = [
     "authorize",
     "local_user",
     "set_active",
+    "simulated_user",
     "system_actor",
     "users",
 ]
@@ -92,6 +93,15 @@ def local_user(database: Database, name: str) -> Actor:
     if name == _SYSTEM:
         raise InvalidInput(f"expected a person's name, got {name!r}, the system's own; choose another")
     return _ensure(database, name, "person")
+
+
+def simulated_user(database: Database, name: str) -> Actor:
+    """Return an annotator that is a program: it claims and answers as a person does, and nobody waits for it.
+
+    Raises:
+        InvalidInput: if the name is not one.
+    """
+    return _ensure(database, inputs.name(name, "a user's name"), "system")
 
 
 def _ensure(database: Database, name: str, kind: str) -> Actor:

@@ -54,7 +54,7 @@ def begin_round(database: Database, actor: Actor, project_id: int) -> Round | Fi
 
     An 'open' round in return means that its queries are out and people are still at it: there is nothing to do. A
     complete one is closed in the same transaction that begins the next. `Finished` (false in a condition) means that
-    every image of the pool was asked; the project is finished until new ones come.
+    every image of the pool and the holdout was asked; the project is finished until new ones come.
 
     Raises:
         PermissionDenied: below administrator in the project.
@@ -171,7 +171,11 @@ def _latest(session: Session, project_id: int) -> RoundRow | None:
 def _any_askable(session: Session, project_id: int) -> bool:
     """Whether a round would have something to ask that nobody holds already."""
     held = _held(session).where(QueryRow.sample_id == SampleRow.id).exists()
-    return session.scalars(select(SampleRow.id).where(*askable(project_id), ~held).limit(1)).first() is not None
+    for split in ("pool", "holdout"):
+        free = select(SampleRow.id).where(*askable(project_id, split), ~held).limit(1)
+        if session.scalars(free).first() is not None:
+            return True
+    return False
 
 
 def _must_wait(session: Session, project_id: int) -> bool:

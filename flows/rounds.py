@@ -122,7 +122,8 @@ def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = N
     if selection is not None and selection.copies is not None:
         store_copies(store, turn, selection)
     wanted = batch.size if turn.model_version_id else batch.first
-    queries = build_queries(selection, pick_holdout(store, project, wanted), wanted)
+    holdout = pick_holdout(store, project, turn.number, wanted, pool_left=selection is not None)
+    queries = build_queries(selection, holdout, wanted)
     queue = NewQueue(queries=queries, strategy=strategy, diagnostics=diagnostics)
     round_store.enqueue(store.database, store.actor, round_id, queue)
     return sum(not query.reserve for query in queries)
@@ -182,12 +183,21 @@ def store_copies(store: Store, turn: Round, selection: Selection) -> None:
     copy_store.record_copies(store.database, store.actor, turn.id, new_file(store, record), rows)
 
 
-def pick_holdout(store: Store, project: Project, wanted: int) -> list[int]:
-    """Return the holdout images that this round asks: a share of its queries, until all of them are labeled."""
+def pick_holdout(store: Store, project: Project, number: int, wanted: int, *, pool_left: bool) -> list[int]:
+    """Return the holdout images that a round asks, until all of them are labeled.
+
+    Args:
+        store: The open store.
+        project: Whose holdout.
+        number: Of the round: shares of less than an image add up from round to round.
+        wanted: Queries of the round.
+        pool_left: Whether the pool has anything to ask; when it has not, the rest of the holdout is asked.
+    """
     ids = samples.pool_index(store.database, project.id, splits=("holdout",), labeled=False).ids
     order = np.argsort(per_sample_uniform(project.seed, ids, "holdout"), kind="stable")
-    share = min(math.ceil(project.holdout_share * wanted), wanted - 1, len(ids))
-    return [int(sample_id) for sample_id in ids[order][: max(share, 0)]]
+    so_far, before = (math.floor(round(project.holdout_share * wanted * turns, 9)) for turns in (number, number - 1))
+    share = so_far - before if pool_left else wanted
+    return [int(sample_id) for sample_id in ids[order][:share]]
 
 
 def build_queries(selection: Selection | None, holdout: Sequence[int], wanted: int) -> list[NewQuery]:
@@ -199,7 +209,8 @@ def build_queries(selection: Selection | None, holdout: Sequence[int], wanted: i
         wanted: Queries of the round, holdout and learn together.
     """
     learn = _learn_queries(selection)
-    main, reserve = learn[: wanted - len(holdout)], learn[wanted - len(holdout) :]
+    count = max(wanted - len(holdout), 1)  # a round always asks something to learn from
+    main, reserve = learn[:count], learn[count:]
     asked = [NewQuery(sample_id=sample_id, kind="holdout", rank=0) for sample_id in holdout]
     mixed = sorted(
         [((place + 0.5) / len(main), query) for place, query in enumerate(main)]

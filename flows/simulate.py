@@ -16,7 +16,7 @@ import numpy as np
 from db import annotations as answers
 from db import claims, model_versions, projects, samples
 from db import rounds as round_store
-from db.access import local_user
+from db.access import simulated_user
 from db.errors import NotFound
 from db.records import Actor, Answer, Project, ProjectSpec
 from flows.errors import UsageError
@@ -119,7 +119,7 @@ def simulate(
         UsageError: The data set has no classes, or fewer images than labels wanted.
     """
     project = _prepare(store, options, reporter)
-    annotator = local_user(store.database, ANNOTATOR)
+    annotator = simulated_user(store.database, ANNOTATOR)
     shown: set[int] = set()
     while (labels := samples.counts(store.database, project.id).labeled_pool) < options.labels:
         _check_cancel(reporter)

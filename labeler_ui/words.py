@@ -21,14 +21,6 @@ def job_words(job: Job) -> str:
     return JOB_WORDS.get(job.kind, job.kind.replace("_", " ").capitalize())
 
 
-def round_progress(progress: Progress) -> dict[str, int]:
-    """Return the round that is being answered: its number, labels gained, labels wanted; zeros before the first."""
-    shown = answered_round(progress)
-    if shown is None:
-        return {"round": 0, "answered": 0, "wanted": 0}
-    return {"round": shown.number, "answered": shown.labels_gained, "wanted": shown.k}
-
-
 def answered_round(progress: Progress) -> RoundSummary | None:
     """Return the newest round whose queries were handed out."""
     ready = [turn for turn in progress.rounds if turn.state != "preparing"]

@@ -6,7 +6,7 @@ from db.records.answers import Answer, ClaimedQuery, LabelRow, Outcome, Receipt,
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, TrainingCopy
 from db.records.people import Actor, Role, User
-from db.records.progress import Progress
+from db.records.progress import Progress, Standing
 from db.records.projects import ClassRecord, Project, ProjectSpec
 from db.records.rounds import DueRound, Finished, Holdout, NewQuery, NewQueue, Round, RoundSummary
 from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
@@ -43,6 +43,7 @@ __all__ = [
     "Role",
     "Round",
     "RoundSummary",
+    "Standing",
     "TrainingCopy",
     "User",
     "Waiting",

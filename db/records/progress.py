@@ -12,6 +12,15 @@ from db.records.samples import Counts
 
 
 @dataclass(frozen=True, kw_only=True)
+class Standing:
+    """The newest round whose queries are out: its number (0 before the first), labels gained, labels wanted."""
+
+    number: int
+    gained: int
+    k: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """A project at a glance. `waiting` counts open queries nobody holds; `has_test` says which accuracy to show."""
 

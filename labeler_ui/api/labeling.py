@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from db import claims as claiming
 from db import errors
-from db.progress import progress
+from db.progress import progress, standing
 from labeler_ui import delivery, tokens, words
 from labeler_ui.api.guards import Call
 
@@ -36,16 +36,20 @@ def claims(call: Call) -> Response:
     waiting = claiming.waiting(call.database, call.actor, call.project_id)
     count = fair_window(wanted, holding, waiting.open)
     queries = claiming.claim(call.database, call.actor, call.project_id, count)
-    if not queries:
-        waiting = claiming.waiting(call.database, call.actor, call.project_id)
-    now = progress(call.database, call.actor, call.project_id)
+    turn = standing(call.database, call.actor, call.project_id)
     return _json(
         {
             "queries": [delivery.query_json(query) for query in queries],
-            "progress": words.round_progress(now),
-            "state": words.idle_state(now, waiting),
+            "progress": {"round": turn.number, "answered": turn.gained, "wanted": turn.k},
+            "state": None if queries else _why_nothing(call),
         }
     )
+
+
+def _why_nothing(call: Call) -> dict[str, Any]:
+    """Say why there is no image; counts the whole pool, so only an empty-handed page asks for it."""
+    waiting = claiming.waiting(call.database, call.actor, call.project_id)
+    return words.idle_state(progress(call.database, call.actor, call.project_id), waiting)
 
 
 def fair_window(wanted: int, holding: int, open_now: int) -> int:

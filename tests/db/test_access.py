@@ -49,6 +49,7 @@ MODULES = [
 # For flows and the page's server alone: they act for nobody, and no route may call them for somebody.
 SERVER_SIDE = {
     "access.local_user",  # local mode: whoever is at the machine
+    "access.simulated_user",
     "access.system_actor",
     "access.authorize",  # the check itself; inside of a transaction
     "annotations.Answer",
@@ -118,6 +119,7 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "model_versions.set_current": (Role.administrator, lambda s, a: model_versions.set_current(s.database, a, s.id, 1)),
     "model_versions.get": (Role.viewer, lambda s, a: model_versions.get(s.database, a, s.id, 1)),
     "model_versions.list_versions": (Role.viewer, lambda s, a: model_versions.list_versions(s.database, a, s.id)),
+    "progress.standing": (Role.viewer, lambda s, a: progress.standing(s.database, a, s.id)),
     "progress.progress": (Role.viewer, lambda s, a: progress.progress(s.database, a, s.id)),
     "projects.create_project": (Role.administrator, lambda s, a: projects.create_project(s.database, a, _SPEC)),
     "projects.get_project": (Role.viewer, lambda s, a: projects.get_project(s.database, a, s.id)),

@@ -12,7 +12,7 @@ import pytest
 from db import annotations as answers
 from db import claims, copies, jobs, model_versions, projects, samples
 from db import rounds as round_store
-from db.access import local_user
+from db.access import local_user, simulated_user
 from db.records import Answer, Project
 from flows import rounds
 from flows.errors import AlreadyRunning, Canceled
@@ -248,3 +248,68 @@ def test_a_skipping_annotator_never_blocks_the_round(store: Store) -> None:
             answers.submit(store.database, ana, project.id, answer)
     assert [due.reason for due in round_store.due(store.database)] == ["complete"]
     assert rounds.begin(store, project.id) is not None
+
+
+@pytest.mark.parametrize("wanted", [1, 3, 10])
+def test_a_share_of_the_queries_is_of_the_holdout_whatever_the_batch(store: Store, wanted: int) -> None:
+    project = make_project(store, holdout_size=30, holdout_share=0.2)
+    read_digits(store, project, 150, test=False)
+    samples.draw_holdout(store.database, store.actor, project.id)
+    asked = [len(rounds.pick_holdout(store, project, number, wanted, pool_left=True)) for number in range(1, 11)]
+    assert sum(asked) == 2 * wanted
+
+
+def test_a_project_is_finished_only_when_its_holdout_is_labeled_too(store: Store) -> None:
+    project = make_project(store, holdout_size=6, holdout_share=0.0, strategy="random_sampling")
+    read_digits(store, project, 40, test=False)
+    big = Batch(first=40, size=40, reserve=0)
+    for _ in range(4):
+        if run_round(store, project.id, QUIET, big).finished:
+            break
+        answer_all(store, person(store), project)
+    counts = samples.counts(store.database, project.id)
+    assert projects.get_project(store.database, store.actor, project.id).state == "finished"
+    assert counts.labeled_holdout == counts.holdout == 6
+    assert counts.labeled_pool == counts.pool == 34
+
+
+def test_corrected_labels_are_something_new_to_learn_from(store: Store) -> None:
+    project = make_project(store)
+    read_digits(store, project)
+    ranked_round(store, project)
+    ana = person(store)
+    first = answers.recent(store.database, ana, project.id, 1)[0]
+    other = next(item.id for item in project.classes if item.id != first.class_id)
+    back = answers.undo(store.database, ana, project.id, str(uuid.uuid4()), first.answer_id).claimed
+    assert back is not None
+    fixed = Answer(
+        answer_id=str(uuid.uuid4()), query_id=back.query_id, token=back.token, outcome="class", class_id=other
+    )
+    answers.submit(store.database, ana, project.id, fixed)
+    with working(store, project.id, "retrain", QUIET) as job:
+        assert retrain_project(store, project.id, job).promoted
+        assert not retrain_project(store, project.id, job).promoted  # nothing new any more
+    for version in model_versions.list_versions(store.database, store.actor, project.id):
+        assert sha256_file(store.path(version.path)) == version.sha256
+
+
+def test_one_projects_broken_work_keeps_no_other_from_starting(store: Store) -> None:
+    broken, fine = make_project(store, "broken"), make_project(store, "fine")
+    for project in (broken, fine):
+        read_digits(store, project, 60)
+
+    def start(work: DueWork) -> bool:
+        if work.project_id == broken.id:
+            raise ConnectionError("no such deployment")
+        return True
+
+    assert [work.project_id for work in reconcile(store, start)] == [fine.id]
+
+
+def test_nobody_waits_for_a_simulated_annotator(store: Store) -> None:
+    simulated_user(store.database, "robot")
+    project = make_project(store, overlap=2, holdout_size=0)
+    read_digits(store, project, 60)
+    run_round(store, project.id, QUIET, Batch(first=3, size=3, reserve=0))
+    answer_all(store, person(store), project)
+    assert [due.reason for due in round_store.due(store.database)] == ["complete"]

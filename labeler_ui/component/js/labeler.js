@@ -13,7 +13,7 @@ class Labeler {
     this.history = [];
     this.answered = new Set();
     this.saved = 0;
-    this.status = { kind: "loading", title: "One moment", detail: "Getting your images." };
+    this.status = LOADING;
     this.keyboardOn = readStored("borderline.keyboard", true, "localStorage");
     this.channel = new MessageChannel();
     this.channel.port1.onmessage = () => this.afterPaint();
@@ -101,7 +101,7 @@ class Labeler {
   }
 
   setStatus(answer) {
-    this.status = answer.state;
+    this.status = answer.state ?? LOADING; // with images there is nothing to explain
     this.view.setRound(answer.progress);
   }
 
