@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -38,6 +39,8 @@ class QueryContext:
         device: Where to compute.
         on_progress: Called with (done, total, a line to show); raising stops the ranking.
         batch_size: Images at a time; None lets the image size decide. Never changes the choice.
+        round_number: Which round this is, from 1; for strategies that change from round to round.
+        scratch: Folder for learned embedders, which later rounds use again; None learns them anew.
     """
 
     pool: ImagePool
@@ -50,6 +53,8 @@ class QueryContext:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     on_progress: Progress | None = None
     batch_size: int | None = None
+    round_number: int = 1
+    scratch: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +69,9 @@ class Selection:
         copies: float32 (k, C, S, S), images pushed just over the border; None for a strategy without copies. NaN where
             no copy could be made.
         copy_distances: float64 (k,), lengths of the pushes; inf where no copy could be made; None without copies.
+        descending: Whether the best score is the largest; shards' selections merge by it.
+        pseudo_ids: int64 (P,), images of the pool that the model is sure of, for the next training; None without.
+        pseudo_targets: int64 (P,), the model's classes for them.
         diagnostics: Figures about the ranking, kept with the round.
     """
 
@@ -73,6 +81,9 @@ class Selection:
     nearest: Ids
     copies: Tensor | None = None
     copy_distances: NDArray[np.float64] | None = None
+    descending: bool = False
+    pseudo_ids: Ids | None = None
+    pseudo_targets: Ids | None = None
     diagnostics: dict[str, float | int | str] = field(default_factory=dict)
 
 
@@ -122,7 +133,8 @@ def check_request(strategy: Strategy, context: QueryContext, k: int) -> None:
         _check_device(context.model, context.device)
     elif strategy.needs_model:
         raise StrategyError(
-            f"expected a trained model for {strategy.name}, got none; start with random_sampling, train, and ask again"
+            f"expected a trained model for {strategy.name}, got none; start with typiclust or random_sampling, train, "
+            "and ask again"
         )
 
 
