@@ -13,11 +13,13 @@ class Entry:
         name: What is typed.
         summary: One line that tells what it does.
         reference: Where it comes from.
+        cost: Of a strategy: what ranking a pool takes, in forward passes over it; empty for the others.
     """
 
     name: str
     summary: str
     reference: str
+    cost: str = ""
 
 
 def _by_name(*entries: Entry) -> dict[str, Entry]:
@@ -26,11 +28,76 @@ def _by_name(*entries: Entry) -> dict[str, Entry]:
 
 _DFAL = "Ducoffe and Precioso 2018, arXiv:1802.09841"
 
+_GAL = "Gal, Islam and Ghahramani 2017, arXiv:1703.02910"
+_ONE, _FEW, _MANY = "one pass", "few passes", "many passes"
+
 STRATEGIES: dict[str, Entry] = _by_name(
-    Entry("dfal", "Nearest to the border by DeepFool; adversarial copies of what was asked join the training", _DFAL),
-    Entry("dfal_0", "Nearest to the border by DeepFool, without copies", _DFAL),
-    Entry("margin", "Smallest gap between the two highest class probabilities", "Scheffer, Decomain and Wrobel 2001"),
-    Entry("random_sampling", "Any images, each as likely as the next: the yardstick for the others", "-"),
+    Entry(
+        "dfal", "Nearest to the border by DeepFool; adversarial copies of what was asked join the training", _DFAL, _FEW
+    ),
+    Entry("dfal_0", "Nearest to the border by DeepFool, without copies", _DFAL, _FEW),
+    Entry(
+        "dfal_one_step",
+        "Nearest to the border if the model were linear",
+        "Elsayed et al. 2018, arXiv:1803.05598",
+        _MANY,
+    ),
+    Entry("fgsm", "Smallest single step along the gradient's sign that changes the class", "arXiv:1412.6572", _MANY),
+    Entry(
+        "bim",
+        "Fewest and shortest small steps along the gradient's sign that change the class",
+        "arXiv:1607.02533",
+        _MANY,
+    ),
+    Entry("least_confidence", "Lowest probability of the predicted class", "Lewis and Gale 1994", _ONE),
+    Entry(
+        "margin", "Smallest gap between the two highest class probabilities", "Scheffer, Decomain and Wrobel 2001", _ONE
+    ),
+    Entry("logit_gap", "Smallest gap between the two highest logits", "-", _ONE),
+    Entry("entropy", "Probabilities spread over the most classes", "Shannon 1948; Settles 2009", _ONE),
+    Entry(
+        "bald",
+        "Where networks drawn by dropout are sure and disagree",
+        "Houlsby et al. 2011, arXiv:1112.5745; " + _GAL,
+        _FEW,
+    ),
+    Entry("batch_bald", "BALD of a whole batch, so that its images do not repeat each other", "arXiv:1906.08158", _FEW),
+    Entry("power_bald", "Random images, likelier where BALD is high: a batch with variety", "arXiv:2106.12059", _FEW),
+    Entry(
+        "variation_ratios", "Lowest mean probability of the predicted class over networks drawn by dropout", _GAL, _FEW
+    ),
+    Entry("mean_std", "Probabilities that vary most over networks drawn by dropout", _GAL, _FEW),
+    Entry(
+        "ceal", "Least sure images to people; the surest get the model's class and train too", "arXiv:1701.03551", _ONE
+    ),
+    Entry("core_set", "Each pick as far as can be from all that is labeled or picked", "arXiv:1708.00489", _ONE),
+    Entry("core_set_robust", "Core-set that does not chase outliers", "Ding, Yu and Wang 2019, arXiv:1901.08219", _ONE),
+    Entry(
+        "egl",
+        "Largest expected gradient: labels that would change the network most",
+        "Settles, Craven and Ray 2007",
+        _MANY,
+    ),
+    Entry("badge", "Large gradients that point in different directions", "arXiv:1906.03671", _ONE),
+    Entry("typiclust", "The most typical image of each cluster: for cold starts", "arXiv:2202.02794", _ONE),
+    Entry(
+        "probcover",
+        "Images that cover most of the pool with balls of one class: for cold starts",
+        "arXiv:2205.11320",
+        _ONE,
+    ),
+    Entry("kmeans", "The image in the middle of each cluster", "Xu et al. 2003; Zhdanov 2019, arXiv:1901.05954", _ONE),
+    Entry("random_sampling", "Any images, each as likely as the next: the yardstick for the others", "-", "no pass"),
+)
+
+WRAPPERS: dict[str, Entry] = _by_name(
+    Entry("copies", "margin+copies: adversarial copies of what was asked join the training", _DFAL, _FEW),
+    Entry(
+        "class_balanced", "margin+class_balanced: more of the classes that have few labels", "arXiv:2110.04543", _ONE
+    ),
+    Entry("deduplicated", "margin+deduplicated: no near-duplicates in one batch", "-", _ONE),
+    Entry("subsampled", "egl+subsampled: looks at some random images instead of the whole pool", "-", "no pass"),
+    Entry("mixed", "mixed(dfal_0=0.9, random_sampling=0.1): shares of several strategies", "-", "no pass"),
 )
 
 MODELS: dict[str, Entry] = _by_name(
