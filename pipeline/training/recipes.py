@@ -19,7 +19,7 @@ class SupervisedRecipe:
         optimizer: 'adamw' or 'adam'.
         learning_rate: The highest rate, reached after the warmup; a cosine brings it to zero.
         weight_decay: On weights, never on biases and normalization.
-        batch_size: Images a step, adversarial copies included.
+        batch_size: Images a step, adversarial copies and pseudo-labeled images included.
         epochs: Wanted passes over the images, before the limits on steps.
         least_steps: Steps for small label sets, in which an epoch is a step or two.
         most_steps: The budget for large ones.
@@ -30,6 +30,8 @@ class SupervisedRecipe:
         patience: Windows without progress until the rate goes down to zero at once; 0 never stops early.
         progress: Relative fall of the loss that counts as progress.
         copies_share: Most of the loss and of a batch that adversarial copies may take, at most 0.5.
+        pseudo_share: The same for pseudo-labeled images. Where copies and pseudo-labels together come to more than
+            half, both shrink in proportion: labeled images keep half.
         precision: 'auto' is bfloat16 or float16 on a GPU and float32 elsewhere.
     """
 
@@ -47,6 +49,7 @@ class SupervisedRecipe:
     patience: int = 4
     progress: float = 0.02
     copies_share: float = 0.5
+    pseudo_share: float = 0.5
     precision: Literal["auto", "float32"] = "auto"
 
     def __post_init__(self) -> None:
@@ -55,8 +58,9 @@ class SupervisedRecipe:
                 "expected a batch size of 2 or more and 1 <= least_steps <= most_steps, "
                 f"got {self.batch_size}, {self.least_steps} and {self.most_steps}"
             )
-        if not 0 <= self.copies_share <= 0.5:
-            raise TrainingError(f"expected copies_share in [0, 0.5], got {self.copies_share}; half a batch at most")
+        for name in ("copies_share", "pseudo_share"):
+            if not 0 <= getattr(self, name) <= 0.5:
+                raise TrainingError(f"expected {name} in [0, 0.5], got {getattr(self, name)}; half a batch at most")
 
     def steps(self, images: int) -> int:
         """Return the step budget for a number of labeled images.

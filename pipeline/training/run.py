@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, AdamW, Optimizer
 
-from pipeline.augmentation.adversarial import copies_in_batch, copies_weight, logits_of_both
+from pipeline.augmentation.adversarial import logits_of_both
 from pipeline.data.transforms import augment, to_float
 from pipeline.models.state import borrowed, device_and_type
 from pipeline.randomness import derive_seed
 from pipeline.training.checkpoint import State, finite_or_raise, read_checkpoint, snapshot, write_checkpoint
 from pipeline.training.inference import inference_batch
 from pipeline.training.labeled import LabeledImages, TrainingReport
+from pipeline.training.mixture import mix
 from pipeline.training.recipes import SupervisedRecipe
 from pipeline.training.schedule import Schedule
 
@@ -38,6 +39,7 @@ class Run:
     seed: int
     device: torch.device
     copies: LabeledImages | None
+    pseudo: LabeledImages | None
     validation: LabeledImages | None
     step: int = 0
     seconds: float = 0.0
@@ -48,16 +50,13 @@ class Run:
     window_steps: int = 0
 
     def __post_init__(self) -> None:
-        if self.copies is not None and len(self.copies) == 0:
-            self.copies = None
-        if self.validation is not None and len(self.validation) == 0:
-            self.validation = None
         recipe, count = self.recipe, len(self.labeled)
-        self.weight = copies_weight(count, len(self.copies) if self.copies else 0, recipe.copies_share)
-        self.copied = copies_in_batch(recipe.batch_size, self.weight)
-        self.real = recipe.batch_size - self.copied
+        self.mixture = mix(recipe, count, *(len(extra) if extra else 0 for extra in (self.copies, self.pseudo)))
+        self.copies = self.copies if self.mixture.copies else None
+        self.pseudo = self.pseudo if self.mixture.pseudo else None
+        self.validation = self.validation or None
         self.schedule = Schedule(recipe, recipe.steps(count))
-        self.window = max(recipe.window, -(-count // self.real))
+        self.window = max(recipe.window, -(-count // self.mixture.labeled))
         self.optimizer = _optimizer(self.model, recipe)
         self.images = _near(self.labeled.images, self.device)
         self.orders: dict[tuple[str, int], Tensor] = {}
@@ -83,20 +82,39 @@ class Run:
             self._look_back()
 
     def _loss(self) -> Tensor:
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", self.step))
-        index = self._draw("labeled", len(self.labeled), self.real)
-        dtype = device_and_type(self.model)[1]
-        real = augment(self.images[index.to(self.images.device)].to(self.device), generator, self.recipe.augmentation)
+        """Return the loss of this step: the weighted mean over labeled images, copies and pseudo-labeled images."""
+        mixture, dtype = self.mixture, device_and_type(self.model)[1]
+        images, targets = self._batch()
         with torch.autocast(self.device.type, dtype=self.half or torch.bfloat16, enabled=self.half is not None):
             if self.copies is None:
-                return self._cross_entropy(self.model(real.to(dtype)), self.labeled.targets[index])
-            which = self._draw("copies", len(self.copies), self.copied)
+                return self._of_images(self.model(images.to(dtype)), targets)
+            which = self._draw("copies", len(self.copies), mixture.copies)
             copied = to_float(self.copies.images[which].to(self.device), dtype)
-            of_real, of_copies = logits_of_both(self.model, real.to(dtype), copied)
-            of_labels = self._cross_entropy(of_real, self.labeled.targets[index])
-            return (1 - self.weight) * of_labels + self.weight * self._cross_entropy(
-                of_copies, self.copies.targets[which]
-            )
+            logits, of_copies = logits_of_both(self.model, images.to(dtype), copied)
+            of_images = self._of_images(logits, targets)
+            return of_images + mixture.copies_weight * self._cross_entropy(of_copies, self.copies.targets[which])
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        """Return this step's labeled and, after them, pseudo-labeled images (B, C, S, S), and their classes (B,)."""
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", self.step))
+        index = self._draw("labeled", len(self.labeled), self.mixture.labeled)
+        images, targets = self.images[index.to(self.images.device)], self.labeled.targets[index]
+        images = augment(images.to(self.device), generator, self.recipe.augmentation)
+        if self.pseudo is None:
+            return images, targets
+        which = self._draw("pseudo", len(self.pseudo), self.mixture.pseudo)
+        guessed = augment(self.pseudo.images[which].to(self.device), generator, self.recipe.augmentation)
+        return torch.cat([images, guessed]), torch.cat([targets, self.pseudo.targets[which]])
+
+    def _of_images(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the part of the loss that labeled and pseudo-labeled images have."""
+        mixture = self.mixture
+        weight = 1 - mixture.copies_weight - mixture.pseudo_weight
+        real = mixture.labeled
+        of_labels = weight * self._cross_entropy(logits[:real], targets[:real])
+        if self.pseudo is None:
+            return of_labels
+        return of_labels + mixture.pseudo_weight * self._cross_entropy(logits[real:], targets[real:])
 
     def _cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
         smoothing = self.recipe.label_smoothing
@@ -132,7 +150,7 @@ class Run:
         if self.kept:
             self.model.load_state_dict(self.kept)
         return TrainingReport(
-            epochs=round(self.step * self.real / len(self.labeled), 2),
+            epochs=round(self.step * self.mixture.labeled / len(self.labeled), 2),
             steps=self.step,
             seconds=round(self.seconds + time.monotonic() - self.began, 3),
             train_loss=self.loss,
@@ -143,7 +161,8 @@ class Run:
     @property
     def key(self) -> str:
         """What makes this run this run; a checkpoint with another key is not taken up."""
-        sets = [images.fingerprint() if images else "-" for images in (self.labeled, self.copies, self.validation)]
+        given = (self.labeled, self.copies, self.pseudo, self.validation)
+        sets = [images.fingerprint() if images else "-" for images in given]
         return f"{self.recipe!r} seed={self.seed} {getattr(self.model, 'architecture', '')} {' '.join(sets)}"
 
     def save(self, path: Path) -> None:

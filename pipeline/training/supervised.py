@@ -13,6 +13,7 @@ from pipeline.augmentation.adversarial import check_copies
 from pipeline.errors import TrainingError
 from pipeline.models.state import private_randomness
 from pipeline.training.labeled import LabeledImages, TrainingReport
+from pipeline.training.mixture import check_pseudo
 from pipeline.training.recipes import SupervisedRecipe
 from pipeline.training.run import Run
 
@@ -29,6 +30,7 @@ def train(
     seed: int,
     device: torch.device,
     copies: LabeledImages | None = None,
+    pseudo: LabeledImages | None = None,
     validation: LabeledImages | None = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 10.0,
@@ -45,6 +47,8 @@ def train(
         seed: Of the order, the augmentation and the dropout; the model's first weights are the caller's.
         device: Where to train.
         copies: Adversarial copies of labeled images, with their labels.
+        pseudo: Images without a label that an earlier model was sure of, with its classes (CEAL). They change what
+            is learned, never how long: the labeled images alone set the steps.
         validation: Images whose labels were known beforehand; the weights best on them are kept.
         checkpoint: A file to take up from when it is there, and to write to on the way and at the end.
         checkpoint_seconds: Least time between two writes.
@@ -54,12 +58,12 @@ def train(
         A report of what was done.
 
     Raises:
-        TrainingError: There is nothing to learn from, a class is out of range, a copy does not belong, or the loss is
-            not finite.
+        TrainingError: There is nothing to learn from, a class is out of range, a copy or a pseudo-label does not
+            belong, or the loss is not finite.
     """
-    _check(model, labeled, copies, validation)
+    _check(model, labeled, copies, pseudo, validation)
     with private_randomness():
-        run = Run(model.to(device), labeled, recipe, seed, device, copies, validation)
+        run = Run(model.to(device), labeled, recipe, seed, device, copies, pseudo, validation)
         run.resume(checkpoint)
         written = time.monotonic()
         model.train()
@@ -79,12 +83,17 @@ def train(
 
 
 def _check(
-    model: nn.Module, labeled: LabeledImages, copies: LabeledImages | None, validation: LabeledImages | None
+    model: nn.Module,
+    labeled: LabeledImages,
+    copies: LabeledImages | None,
+    pseudo: LabeledImages | None,
+    validation: LabeledImages | None,
 ) -> None:
     if len(labeled) == 0:
         raise TrainingError("expected labeled images, got none; label some first")
     classes = getattr(getattr(model, "architecture", None), "classes", None)
-    for name, images in (("labeled", labeled), ("copies", copies), ("validation", validation)):
+    named = {"labeled": labeled, "copies": copies, "pseudo-labeled": pseudo, "validation": validation}
+    for name, images in named.items():
         if images is None or len(images) == 0:
             continue
         low, high = int(images.targets.min()), int(images.targets.max())
@@ -94,3 +103,5 @@ def _check(
         raise TrainingError("expected validation images apart from the labeled ones, got some in both")
     if copies is not None and len(copies):
         check_copies(copies, labeled, validation)
+    if pseudo is not None and len(pseudo):
+        check_pseudo(pseudo, labeled, validation)
