@@ -57,6 +57,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "weights": lambda value: inputs.body(value, "weights", longest=4096),
     "recipe": _word("a recipe"),
     "strategy": _word("a strategy"),
+    "cold_start": _word("a strategy for the cold start"),
     "batch_size": _number("batch_size", 1, 100_000),
     "reserve_size": lambda value: None if value is None else inputs.integer(value, "reserve_size", 0, 1_000_000),
     "overlap": _number("overlap", 1, 100),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from db.records.answers import Answer, ClaimedQuery, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
 from db.records.machinery import Command, Job, OutboxMessage
-from db.records.models import ModelVersion, NewModelVersion, TrainingCopy
+from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
 from db.records.people import Actor, Role, User
 from db.records.progress import Progress, Standing
 from db.records.projects import ClassRecord, Project, ProjectSpec
@@ -37,6 +37,7 @@ __all__ = [
     "Progress",
     "Project",
     "ProjectSpec",
+    "PseudoLabelFile",
     "Receipt",
     "RecentAnswer",
     "Registered",

@@ -1,4 +1,4 @@
-"""Model versions and the adversarial copies that train the next one."""
+"""Model versions, and the adversarial copies and pseudo-labels that train the next one."""
 
 from __future__ import annotations
 
@@ -55,3 +55,12 @@ class TrainingCopy(NamedTuple):
     row: int
     sample_id: int
     position: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoLabelFile:
+    """Where the pseudo-labels of a round lie: an int64 array (count, 2) of sample ids and class positions."""
+
+    path: str
+    sha256: str
+    count: int

@@ -10,8 +10,9 @@ from typing import Literal
 class ProjectSpec:
     """What a new project needs; `reserve_size` None means twice the batch.
 
-    `weights` is what training starts from: '' (random), 'download' or the path of a safetensors file. The rounds of a
-    project of kind 'simulation' are never due: whoever simulates runs them.
+    `weights` is what training starts from: '' (random), 'download' or the path of a safetensors file. `cold_start` is
+    the strategy that chooses while there is no model. The rounds of a project of kind 'simulation' are never due:
+    whoever simulates runs them.
     """
 
     name: str
@@ -22,6 +23,7 @@ class ProjectSpec:
     weights: str = ""
     recipe: str = "supervised"
     strategy: str = "dfal"
+    cold_start: str = "typiclust"
     batch_size: int = 10
     reserve_size: int | None = None
     overlap: int = 1
@@ -58,6 +60,7 @@ class Project:
     weights: str
     recipe: str
     strategy: str
+    cold_start: str
     batch_size: int
     reserve_size: int
     overlap: int

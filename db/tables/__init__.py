@@ -8,7 +8,14 @@ from __future__ import annotations
 from db.tables.answers import AnnotationEventRow, AnnotationRow, ClaimRow, LabelTableRow
 from db.tables.base import Base
 from db.tables.machinery import CommandRow, JobRow, OutboxRow
-from db.tables.models import AdversarialCopyRow, ModelVersionRow, PredictionRow, RoundModelRow, SyntheticSampleRow
+from db.tables.models import (
+    AdversarialCopyRow,
+    ModelVersionRow,
+    PredictionRow,
+    PseudoLabelRow,
+    RoundModelRow,
+    SyntheticSampleRow,
+)
 from db.tables.people import MembershipRow, UserRow
 from db.tables.projects import ClassRow, ProjectRow
 from db.tables.rounds import QueryRow, RoundRow
@@ -30,6 +37,7 @@ __all__ = [
     "OutboxRow",
     "PredictionRow",
     "ProjectRow",
+    "PseudoLabelRow",
     "QueryRow",
     "RoundModelRow",
     "RoundRow",

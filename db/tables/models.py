@@ -1,4 +1,4 @@
-"""Model versions, their predictions on the holdout, adversarial copies and synthetic samples."""
+"""Model versions, their predictions on the holdout, adversarial copies, pseudo-labels and synthetic samples."""
 
 from __future__ import annotations
 
@@ -66,6 +66,19 @@ class AdversarialCopyRow(Base):
     file_id: Mapped[Ref] = mapped_column(ForeignKey("files.id"))
     row: Mapped[int] = mapped_column("file_row")
     distance: Mapped[float | None]
+    created_at: Mapped[Time]
+
+
+class PseudoLabelRow(Base):
+    """What a round's model was sure of: one int64 array (count, 2) of sample ids and class positions."""
+
+    __tablename__ = "pseudo_labels"
+    __table_args__ = (UniqueConstraint("round_id"), CheckConstraint("count >= 1", name="count"))
+
+    id: Mapped[Id]
+    round_id: Mapped[Ref] = mapped_column(ForeignKey("rounds.id"))
+    file_id: Mapped[Ref] = mapped_column(ForeignKey("files.id"))
+    count: Mapped[int]
     created_at: Mapped[Time]
 
 

@@ -32,6 +32,7 @@ class ProjectRow(Base):
     weights: Mapped[Str]  # what training starts from: empty, 'download' or a safetensors file
     recipe: Mapped[Str]
     strategy: Mapped[Str]
+    cold_start: Mapped[Str] = mapped_column(server_default="random_sampling")  # what chooses before there is a model
     batch_size: Mapped[int]
     reserve_size: Mapped[int | None]
     overlap: Mapped[int]

@@ -16,7 +16,8 @@ class FileRow(Base):
         UniqueConstraint("path"),
         CheckConstraint("length(sha256) = 64 AND size >= 0", name="content"),
         one_of(
-            "kind", "pixels", "display", "original", "model", "copies", "synthetic", "generator", "export", "checkpoint"
+            *("kind", "pixels", "display", "original", "model", "copies", "synthetic", "generator", "export"),
+            *("checkpoint", "pseudo_labels"),
         ),
     )
 

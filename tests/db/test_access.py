@@ -22,6 +22,7 @@ from db import (
     model_versions,
     progress,
     projects,
+    pseudo_labels,
     rounds,
     samples,
 )
@@ -42,6 +43,7 @@ MODULES = [
     "outbox",
     "progress",
     "projects",
+    "pseudo_labels",
     "rounds",
     "samples",
 ]
@@ -73,6 +75,7 @@ SERVER_SIDE = {
     "outbox.ring",
     "outbox.unsent",
     "projects.load",
+    "pseudo_labels.for_training",
     "rounds.due",
     "rounds.get_round",
     "samples.counts",
@@ -127,6 +130,10 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "projects.update_project": (Role.administrator, lambda s, a: projects.update_project(s.database, a, s.id, seed=1)),
     "projects.set_paused": (Role.administrator, lambda s, a: projects.set_paused(s.database, a, s.id, False)),
     "projects.delete_project": (Role.administrator, lambda s, a: projects.delete_project(s.database, a, s.id)),
+    "pseudo_labels.record": (
+        Role.administrator,
+        lambda s, a: pseudo_labels.record(s.database, a, 1, new_file("p"), 1),
+    ),
     "rounds.begin_round": (Role.administrator, lambda s, a: rounds.begin_round(s.database, a, s.id)),
     "rounds.set_model": (Role.administrator, lambda s, a: rounds.set_model(s.database, a, 1, 1)),
     "rounds.enqueue": (

@@ -48,6 +48,7 @@ UNIQUE = {  # name -> table, columns: what must never happen twice
     "uq_commands_key": ("commands", ["key"]),
     "uq_model_versions_current": ("model_versions", ["project_id"]),
     "uq_adversarial_copies_round_id_sample_id": ("adversarial_copies", ["round_id", "sample_id"]),
+    "uq_pseudo_labels_round_id": ("pseudo_labels", ["round_id"]),
 }
 
 
@@ -201,10 +202,11 @@ def _copy_migrations_with(folder: Path, operation: str) -> None:
     versions = folder / "versions"
     versions.mkdir(parents=True)
     (folder / "env.py").write_text((schema.MIGRATIONS / "env.py").read_text())
-    first = (schema.MIGRATIONS / "versions" / "0001_initial.py").read_text()
-    (versions / "0001_initial.py").write_text(first)
-    (versions / "0002_next.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0002'\ndown_revision = '0001'\n"
+    for ours in (schema.MIGRATIONS / "versions").glob("0*.py"):
+        (versions / ours.name).write_text(ours.read_text())
+    (versions / "next.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        f"revision = 'next'\ndown_revision = '{schema.head_revision()}'\n"
         "def upgrade():\n    with op.batch_alter_table('samples', recreate='always') as batch_op:\n"
         f"        {operation}\n"
         "def downgrade():\n    pass\n"
@@ -228,6 +230,6 @@ def test_alembic_runs_from_its_own_command_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "alembic", "-c", str(ini), "-x", f"url=sqlite:///{tmp_path}/x.db"]
     subprocess.run([*command, "upgrade", "head"], check=True, capture_output=True)
     shown = subprocess.run([*command, "current"], check=True, capture_output=True, text=True)
-    assert "0001 (head)" in shown.stdout
+    assert "0002 (head)" in shown.stdout
     with connect_engine(normalize_url(f"sqlite:///{tmp_path}/x.db", tmp_path)).connect() as connection:
         assert set(inspect(connection).get_table_names()) == {*Base.metadata.tables, "alembic_version"}

@@ -1,0 +1,98 @@
+"""Each migration with data in the store, up and down again, on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from alembic import command
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from db import access, projects, pseudo_labels
+from db.connections import connect_engine, normalize_url
+from db.records import ProjectSpec
+from db.schema import configuration
+from tests.database_fixtures import Place
+from tests.db.scenes import CLASSES, make_scene, new_file
+
+CONTENTS = ("files", "samples", "labels", "rounds", "queries", "annotations", "annotation_events")
+ADD_FILE = "INSERT INTO files (project_id, kind, path, sha256, size, created_at) SELECT 1, '{}', '{}', sha256, 1, 1 "
+
+
+@pytest.fixture
+def engine(empty_place: Place) -> Iterator[Engine]:
+    empty_place.home.mkdir(parents=True, exist_ok=True)
+    found = connect_engine(normalize_url(empty_place.url, empty_place.home))
+    yield found
+    found.dispose()
+
+
+def migrate(engine: Engine, revision: str) -> None:
+    config = configuration()
+    config.attributes["connection"] = engine
+    (command.downgrade if revision == "0001" else command.upgrade)(config, revision)
+
+
+def rows(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
+    with engine.connect() as connection:
+        return {
+            table: [tuple(map(str, row)) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY id"))]
+            for table in CONTENTS
+        }
+
+
+def fill(place: Place) -> None:
+    """A project with images, a round, an answer and a round that has pseudo-labels."""
+    with place.open(migrate=True) as database:
+        scene = make_scene(database)
+        scene.ask()
+        scene.submit(scene.ada, scene.claim(scene.ada)[0])
+        turn = scene.database.read(lambda session: session.execute(text("SELECT max(id) FROM rounds")).scalar_one())
+        database.write(lambda session: session.execute(text("UPDATE rounds SET state = 'preparing'")))
+        pseudo_labels.record(database, scene.system, turn, new_file("p.npy"), 4)
+
+
+def test_0002_keeps_every_row_up_and_down_and_an_old_project_as_it_was(empty_place: Place, engine: Engine) -> None:
+    fill(empty_place)
+    migrate(engine, "0001")  # the store as the first version left it
+    old = rows(engine)
+    assert "cold_start" not in {column["name"] for column in inspect(engine).get_columns("projects")}
+    assert "pseudo_labels" not in inspect(engine).get_table_names()
+    assert [row for row in old["files"] if "p.npy" in row] == []
+    assert len(old["samples"]) == 30
+    assert len(old["labels"]) == len(old["annotation_events"]) == 1
+    migrate(engine, "head")
+    assert rows(engine) == old
+    with empty_place.open() as database:
+        ada = access.local_user(database, "ada")
+        assert projects.get_project(database, ada, "zoo").cold_start == "random_sampling"
+        new = projects.create_project(database, ada, ProjectSpec(name="new", classes=CLASSES))
+        assert new.cold_start == "typiclust"
+    migrate(engine, "0001")
+    assert rows(engine) == old
+
+
+@pytest.mark.parametrize("revision", ["0001", "head"])
+def test_0002_leaves_the_rules_for_files_in_place(empty_place: Place, engine: Engine, revision: str) -> None:
+    """SQLite's table of files is made anew on the way: its rules, its index and what refers to it must be there."""
+    fill(empty_place)
+    if revision == "0001":
+        migrate(engine, "0001")
+    with engine.connect() as connection:
+        names = {entry["name"] for entry in inspect(connection).get_indexes("files")}
+    assert "ix_files_project_id" in names
+    one = "FROM files LIMIT 1"
+    refused = [
+        ADD_FILE.format("nonsense", "n") + one,
+        "INSERT INTO files (project_id, kind, path, sha256, size, created_at) VALUES (1, 'model', 'x', 'short', 1, 1)",
+        ADD_FILE.format("model", "zoo.npy") + one,  # a path is there once
+        ADD_FILE.format("model", "m").replace("SELECT 1", "SELECT 99") + one,  # no such project
+        "DELETE FROM files",  # the shards refer to them
+    ]
+    refused += [ADD_FILE.format("pseudo_labels", "q") + one] if revision == "0001" else []
+    for statement in refused:
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            connection.execute(text(statement))
+    with engine.begin() as connection:
+        connection.execute(text(ADD_FILE.format("model", "m") + one))
