@@ -2,13 +2,14 @@
 SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+PEERS := .venv-peers
 STAMP := $(VENV)/.installed
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test lint lock bench browser clean
+.PHONY: help setup demo test lint lock bench bench-peers browser clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP)  ## virtual environment and locked, hash-checked install
 
@@ -32,11 +33,22 @@ lint: $(STAMP)  ## ruff, mypy --strict, the import contract
 	@$(VENV)/bin/lint-imports --no-logo
 
 bench: $(STAMP)  ## every benchmark, quick; see benchmarks/ for the full ones
-	@set -e; for file in benchmarks/[a-z]*.py; do name=$$(basename $$file .py); [ $$name = common ] && continue; $(PYTHON) -m benchmarks.$$name --quick; done
+	@set -e; for file in $$(grep -l __main__ benchmarks/*.py); do $(PYTHON) -m benchmarks.$$(basename $$file .py) --quick; done
 
-lock: $(STAMP)  ## resolve the dependencies anew and write requirements.lock with hashes
+$(PEERS)/.installed: benchmarks/peers.lock $(STAMP)
+	@echo "Installing the packages to compare with into $(PEERS) ..."
+	@$(VENV)/bin/uv venv --quiet --clear --python $(PYTHON) $(PEERS)
+	@VIRTUAL_ENV="$(CURDIR)/$(PEERS)" $(VENV)/bin/uv pip install --quiet --no-deps --require-hashes -r benchmarks/peers.lock
+	@touch $@
+
+bench-peers: $(PEERS)/.installed  ## ranking against foolbox, adv-lib, torchattacks and ART; ARGS='--model vgg8' and others
+	@$(PEERS)/bin/python -m benchmarks.query_speed --peers $(ARGS)
+
+lock: $(STAMP)  ## resolve the dependencies anew and write requirements.lock and peers.lock with hashes
 	@$(VENV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --upgrade -o requirements.lock -q
+	@$(VENV)/bin/uv pip compile benchmarks/peers.in --excludes <(echo visdom) --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header --upgrade -o benchmarks/peers.lock -q  # visdom does not build
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache

@@ -17,14 +17,15 @@ PACKAGES = ("torch", "torchvision", "numpy", "sqlalchemy", "pillow")
 
 
 def arguments(about: str | None, **options: Any) -> argparse.Namespace:
-    """Read ``--json FILE``, ``--quick``, ``--data DIR`` and what a benchmark adds as keyword ``name=default``."""
+    """Read ``--json FILE``, ``--quick``, ``--data DIR`` and what is added by ``name=default``, False for a switch."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--quick", action="store_true", help="under a minute on 2 cores")
     default = os.environ.get("BORDERLINE_TEST_DATA", "../shared/data")
     parser.add_argument("--data", type=Path, default=Path(default), help="folder with mnist/ and others")
     for name, value in options.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+        kind: dict[str, Any] = {"action": "store_true"} if value is False else {"type": type(value), "default": value}
+        parser.add_argument(f"--{name.replace('_', '-')}", **kind)
     return parser.parse_args()
 
 
@@ -85,13 +86,16 @@ def report(title: str, rows: Sequence[dict[str, Any]], arguments: argparse.Names
     print(f"\n{where['processor']}, {where['cores']} cores, GPU: {where['gpu'] or 'none'}, Python {where['python']}, "
           + ", ".join(f"{name} {number}" for name, number in where["versions"].items()))  # fmt: skip
     for name, value in more.items():
-        print(f"{name}: {value}")
+        for line in value if isinstance(value, list) else [value]:
+            print(f"{name}: {line}")
     print(where["command"])
     if arguments.json:
         arguments.json.write_text(json.dumps({"rows": list(rows), "machine": where, **more}, indent=2) + "\n")
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, float):
         return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
