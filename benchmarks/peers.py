@@ -2,8 +2,8 @@
 
 Each is told the predicted labels, overshoot 0.02, at most 50 steps and all 10 classes. foolbox clips to bounds that it
 is given, here so wide that it does not, and does what ours does. ART, without bounds, adds no minimum step; adv-lib and
-torchattacks clip to [0, 1] and add the overshoot to every step instead of the sum: their distances differ from ours. All but foolbox live in an
-environment of their own: `make bench-peers`.
+torchattacks clip to [0, 1] and add the overshoot to every step instead of the sum: their distances differ from ours.
+All but foolbox live in an environment of their own: `make bench-peers`.
 """
 
 from __future__ import annotations

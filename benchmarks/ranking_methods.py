@@ -15,7 +15,6 @@ from benchmarks.memory import Measured, measured
 from benchmarks.peers import PEERS, distances, with_gradients
 from benchmarks.subjects import Subject, device
 from pipeline.attacks.deepfool import deepfool
-from pipeline.attacks.lazy import NearestToBorder
 from pipeline.attacks.search import nearest_to_border
 from pipeline.catalog import STRATEGIES
 from pipeline.data.pool import ImagePool
@@ -44,16 +43,17 @@ class Ranking:
         self.subject, self.model, self.first, self.quick = subject, subject.model, first, quick
         self.ks = (10, 100) if quick else (10, 100, 1000)
         self.pass_seconds, self.peer_seconds, self.strategy_seconds = (0.2, 0.5, 0.5) if quick else (4.0, 10.0, 60.0)
-        self.least = 8 if quick else 32  # images for a peer
+        self.least_peer, self.least_strategy = (8, 100) if quick else (32, 500)  # images at least
         self.rows: list[dict[str, Any]] = []
         self.notes: list[str] = []
 
     def look_at(self, pool: ImagePool) -> None:
         """Take a pool, and measure an inference pass over it or, where that takes seconds, over its first images."""
         self.pool = pool
-        self.reference: NearestToBorder | None = None
+        self.reference: np.ndarray | None = None  # ids, nearest first
         sizes = _GPU_PASS_SIZES if device().type == "cuda" else _PASS_SIZES
-        images, _ = self.within(self.pass_seconds, 256, lambda some: self.forward(some, sizes[1]))
+        self.forward(pool.subset(pool.ids[:256]), 256)  # what only a first run does
+        images, _ = self.within(self.pass_seconds, 512, lambda some: self.forward(some, sizes[1]))
         some = pool.subset(pool.ids[:images])
         best = min((measured(partial(self.forward, some, size), 5) for size in sizes), key=lambda one: one.seconds)
         self.pass_an_image = best.seconds / images
@@ -70,7 +70,7 @@ class Ranking:
         """Measure the exact top-k search, and DeepFool on every image as its reference."""
         if exhaustive:
             done = measured(partial(nearest_to_border, self.model, self.pool, max(self.ks), exhaustive=True))
-            self.reference = done.result
+            self.reference = done.result.ids
             self.add("exhaustive", max(self.ks), len(self.pool), done, recall=1.0)
         else:
             self.note(f"exhaustive: not on {len(self.pool):,} images without a GPU")
@@ -90,7 +90,7 @@ class Ranking:
         try:
             chosen = get_strategy(name)
             images, done = self.within(
-                self.strategy_seconds, 500, lambda some: chosen.select(self.subject.context(some), k)
+                self.strategy_seconds, self.least_strategy, lambda some: chosen.select(self.subject.context(some), k)
             )
         except (ImportError, PipelineError) as reason:
             self.note(f"{name}: skipped, {reason}")
@@ -111,7 +111,7 @@ class Ranking:
         sizes = _GPU_PEER_SIZES if device().type == "cuda" else _PEER_SIZES
         with borrowed(self.model), with_gradients():
             images, _ = self.within(
-                self.peer_seconds, self.least, lambda some: self.run_peer(name, *self.ready(some), sizes[1])
+                self.peer_seconds, self.least_peer, lambda some: self.run_peer(name, *self.ready(some), sizes[1])
             )
             inputs = self.ready(self.pool.subset(self.pool.ids[:images]))
             work = [
@@ -138,6 +138,9 @@ class Ranking:
         """Note how far a peer's distances are from ours."""
         both = np.isfinite(ours) & np.isfinite(theirs)
         apart = np.abs(ours[both] / theirs[both] - 1)
+        if not both.any():
+            self.note(f"{name}: not one distance to compare")
+            return
         where = f"{self.subject.name}, {self.subject.labels} labels, seed {self.subject.seed}"
         self.note(
             f"{name} on {where}: {int((apart < 5e-5).sum())} of {len(ours)} distances equal ours to 4 digits; "
@@ -157,7 +160,7 @@ class Ranking:
         """Return the share of the exhaustive answer that was found; None without one."""
         if self.reference is None:
             return None
-        return len(np.intersect1d(ids, self.reference.ids[: len(ids)])) / len(ids)
+        return len(np.intersect1d(ids, self.reference[: len(ids)])) / len(ids)
 
     def add(self, method: str, k: int | None, images: int, done: Measured, recall: float | None = None) -> None:
         """Add a row to the table."""
