@@ -29,7 +29,7 @@ def _by_name(*entries: Entry) -> dict[str, Entry]:
 _DFAL = "Ducoffe and Precioso 2018, arXiv:1802.09841"
 
 _GAL = "Gal, Islam and Ghahramani 2017, arXiv:1703.02910"
-_ONE, _FEW, _MANY = "one pass", "few passes", "many passes"
+_ONE, _FEW, _MANY, _DRAWS = "one pass", "few passes", "many passes", "up to a pass a draw"
 
 STRATEGIES: dict[str, Entry] = _by_name(
     Entry(
@@ -59,14 +59,19 @@ STRATEGIES: dict[str, Entry] = _by_name(
         "bald",
         "Where networks drawn by dropout are sure and disagree",
         "Houlsby et al. 2011, arXiv:1112.5745; " + _GAL,
-        _FEW,
+        _DRAWS,
     ),
-    Entry("batch_bald", "BALD of a whole batch, so that its images do not repeat each other", "arXiv:1906.08158", _FEW),
-    Entry("power_bald", "Random images, likelier where BALD is high: a batch with variety", "arXiv:2106.12059", _FEW),
     Entry(
-        "variation_ratios", "Lowest mean probability of the predicted class over networks drawn by dropout", _GAL, _FEW
+        "batch_bald", "BALD of a whole batch, so that its images do not repeat each other", "arXiv:1906.08158", _DRAWS
     ),
-    Entry("mean_std", "Probabilities that vary most over networks drawn by dropout", _GAL, _FEW),
+    Entry("power_bald", "Random images, likelier where BALD is high: a batch with variety", "arXiv:2106.12059", _DRAWS),
+    Entry(
+        "variation_ratios",
+        "Lowest mean probability of the predicted class over networks drawn by dropout",
+        _GAL,
+        _DRAWS,
+    ),
+    Entry("mean_std", "Probabilities that vary most over networks drawn by dropout", _GAL, _DRAWS),
     Entry(
         "ceal", "Least sure images to people; the surest get the model's class and train too", "arXiv:1701.03551", _ONE
     ),

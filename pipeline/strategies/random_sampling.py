@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from pipeline.randomness import per_sample_uniform
 from pipeline.strategies.base import QueryContext, Selection, check_request, take_best
-from pipeline.strategies.uncertainty import two_highest
+from pipeline.strategies.ranking import classes_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,5 @@ class RandomSampling:
         ids = np.asarray(context.pool.ids)
         scores = per_sample_uniform(context.seed, ids, "random_sampling")
         best = take_best(ids, scores, k)
-        predicted = nearest = np.full(k, -1, dtype=np.int64)
-        if context.model is not None:
-            predicted, nearest = two_highest(replace(context, pool=context.pool.subset(ids[best]), on_progress=None))
+        predicted, nearest = classes_of(context, ids[best])
         return Selection(ids=ids[best], scores=scores[best], predicted=predicted, nearest=nearest)

@@ -1,25 +1,70 @@
-"""Strategies by name: 'dfal', 'margin+copies', or 'package.module:ClassName' for your own."""
+"""Strategies by name: 'dfal', 'margin+copies', 'mixed(dfal_0=0.9, random_sampling=0.1)', 'package.module:ClassName'."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
+from typing import Any
 
-from pipeline.catalog import STRATEGIES
 from pipeline.errors import StrategyError
 from pipeline.models.custom import import_by_path
+from pipeline.strategies.adversarial import BIM, FGSM, DFALOneStep
+from pipeline.strategies.badge import Badge
+from pipeline.strategies.bald import Bald, MeanStd, PowerBald, VariationRatios
 from pipeline.strategies.base import Strategy
+from pipeline.strategies.batch_bald import BatchBald
+from pipeline.strategies.ceal import Ceal
+from pipeline.strategies.class_balanced import ClassBalanced
 from pipeline.strategies.copies import WithCopies
+from pipeline.strategies.core_set import CoreSet, CoreSetRobust
+from pipeline.strategies.deduplicated import Deduplicated
 from pipeline.strategies.dfal import DFAL0
+from pipeline.strategies.egl import EGL
+from pipeline.strategies.kmeans import KMeans
+from pipeline.strategies.mixed import Mixed
+from pipeline.strategies.probcover import ProbCover
 from pipeline.strategies.random_sampling import RandomSampling
-from pipeline.strategies.uncertainty import Margin
+from pipeline.strategies.spec import Spec, parse_spec
+from pipeline.strategies.subsampled import Subsampled
+from pipeline.strategies.typiclust import TypiClust
+from pipeline.strategies.uncertainty import Entropy, LeastConfidence, LogitGap, Margin
 
-_COPIES = "+copies"
-_MAKERS: dict[str, Callable[[], Strategy]] = {
-    "dfal": lambda: WithCopies(base=DFAL0()),
+Maker = Callable[..., Strategy]
+
+
+def _dfal(**settings: Any) -> Strategy:
+    return WithCopies(base=DFAL0(**settings))
+
+
+_STRATEGIES: dict[str, Maker] = {
+    "dfal": _dfal,
     "dfal_0": DFAL0,
+    "dfal_one_step": DFALOneStep,
+    "fgsm": FGSM,
+    "bim": BIM,
+    "least_confidence": LeastConfidence,
     "margin": Margin,
+    "logit_gap": LogitGap,
+    "entropy": Entropy,
+    "bald": Bald,
+    "batch_bald": BatchBald,
+    "power_bald": PowerBald,
+    "variation_ratios": VariationRatios,
+    "mean_std": MeanStd,
+    "ceal": Ceal,
+    "core_set": CoreSet,
+    "core_set_robust": CoreSetRobust,
+    "egl": EGL,
+    "badge": Badge,
+    "typiclust": TypiClust,
+    "probcover": ProbCover,
+    "kmeans": KMeans,
     "random_sampling": RandomSampling,
+}
+_WRAPPERS: dict[str, Maker] = {
+    "copies": WithCopies,
+    "class_balanced": ClassBalanced,
+    "deduplicated": Deduplicated,
+    "subsampled": Subsampled,
 }
 
 
@@ -27,35 +72,51 @@ def get_strategy(spec: str) -> Strategy:
     """Return a strategy.
 
     Args:
-        spec: A name of `pipeline.catalog.STRATEGIES`, or the import path 'package.module:ClassName' of a class that can
-            be made without arguments and has `name`, `needs_model`, `makes_copies` and `select`; either may be followed
-            by '+copies'.
+        spec: A name of `pipeline.catalog.STRATEGIES`, with settings and wrappers as `pipeline.strategies.spec` tells;
+            or the import path 'package.module:ClassName' of a class that has `name`, `needs_model`, `makes_copies` and
+            `select`, and that can be made from the settings alone.
 
     Raises:
-        StrategyError: There is none of that name, or it is not a strategy.
+        StrategyError: There is none of that name, it has no such setting, or it is not a strategy.
 
     >>> get_strategy("margin+copies").name
     'margin+copies'
+    >>> get_strategy("bald(draws=50)")
+    Bald(draws=50)
     """
-    if spec.endswith(_COPIES):
-        return WithCopies(base=get_strategy(spec.removesuffix(_COPIES)))
-    if spec in _MAKERS:
-        return _MAKERS[spec]()
-    if ":" in spec:
-        return _import(spec)
-    close = get_close_matches(spec, STRATEGIES, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"choose one of: {', '.join(STRATEGIES)}"
-    raise StrategyError(f"expected a known strategy, got {spec!r}; {hint} (or 'package.module:ClassName' for your own)")
+    return _build(parse_spec(spec))
 
 
-def _import(spec: str) -> Strategy:
-    maker = import_by_path(spec, StrategyError)
+def _build(spec: Spec) -> Strategy:
+    if spec.shares:
+        return Mixed(parts=tuple((_build(part), share) for part, share in spec.shares))
+    if spec.base is not None:
+        return _make(_WRAPPERS[spec.name], spec, base=_build(spec.base))
+    if ":" in spec.name:
+        return _own(spec)
+    return _make(_STRATEGIES[spec.name], spec)
+
+
+def _make(maker: Maker, spec: Spec, **more: Any) -> Strategy:
     try:
-        made = maker()
+        return maker(**more, **spec.settings)
     except TypeError as error:
-        raise StrategyError(f"expected {spec} to be made without arguments, got: {error}; give defaults") from error
+        raise StrategyError(
+            f"expected settings that {spec.name} has, got {dict(spec.settings)}: {error}; see its documentation"
+        ) from error
+
+
+def _own(spec: Spec) -> Strategy:
+    maker = import_by_path(spec.name, StrategyError)
+    try:
+        made = maker(**spec.settings)
+    except TypeError as error:
+        raise StrategyError(
+            f"expected {spec.name} to be made from {dict(spec.settings)}, got: {error}; give defaults"
+        ) from error
     if not isinstance(made, Strategy):
         raise StrategyError(
-            f"expected {spec} to have name, needs_model, makes_copies and select, got {type(made).__name__}; add them"
+            f"expected {spec.name} to have name, needs_model, makes_copies and select, got {type(made).__name__}; "
+            "add them"
         )
     return made

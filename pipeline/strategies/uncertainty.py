@@ -1,4 +1,8 @@
-"""Strategies that read the model's probabilities, computed so that a sure model does not turn them into ties."""
+"""Strategies that read the model's probabilities, computed so that a sure model does not turn them into ties.
+
+Settles, "Active learning literature survey", 2009, section 3.1, compares them. Log probabilities come from log_softmax
+in float64, never from the logarithm of a softmax.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,10 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.attacks.border import check_logits
-from pipeline.strategies.base import QueryContext, Selection, check_request, model_of, take_best
-from pipeline.training.inference import iterate_logits
+from pipeline.strategies.one_pass import Block
+from pipeline.strategies.ranking import Ranked
 
 
 def margin_score(logits: Tensor) -> Tensor:
@@ -38,46 +40,87 @@ def margin_score(logits: Tensor) -> Tensor:
     return torch.where(margin < 0.5, near, -torch.logsumexp(doubled, dim=1))
 
 
+def doubt(logits: Tensor) -> Tensor:
+    """Return log(1 - p1), the log probability of all but the predicted class, in nats.
+
+    Args:
+        logits: (B, K).
+
+    Returns:
+        float64 (B,), in (-inf, log(1 - 1/K)]; keeps its digits where 1 - p1 is zero in floating point.
+
+    >>> [round(float(d), 3) for d in doubt(torch.tensor([[1.0, 1.0], [900.0, 0.0]]))]
+    [-0.693, -900.0]
+    """
+    logits = logits.double()
+    others = logits.scatter(1, logits.argmax(dim=1, keepdim=True), -torch.inf)  # (B, K)
+    return torch.logsumexp(others, dim=1) - torch.logsumexp(logits, dim=1)
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Return the entropy of softmax probabilities, in nats.
+
+    Args:
+        logits: (B, K).
+
+    Returns:
+        float64 (B,), in [0, log K].
+
+    >>> [round(float(h), 3) for h in entropy(torch.tensor([[1.0, 1.0], [900.0, 0.0]]))]
+    [0.693, 0.0]
+    """
+    logs = torch.log_softmax(logits.double(), dim=1)  # (B, K)
+    return torch.as_tensor(torch.special.entr(logs.exp()).sum(dim=1))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Margin:
+class LeastConfidence(Ranked):
+    """Lowest probability of the predicted class (Lewis and Gale, SIGIR 1994).
+
+    The score is log(1 - p1) in nats, largest first; p1 itself would be 1.0, a tie, wherever the model is sure.
+    """
+
+    name: ClassVar[str] = "least_confidence"
+    descending: ClassVar[bool] = True
+
+    def score(self, block: Block) -> Tensor:
+        """Return log(1 - p1), float64 (B,)."""
+        return doubt(block.logits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Margin(Ranked):
     """Smallest gap between the two highest probabilities (Scheffer, Decomain and Wrobel, IDA 2001).
 
     The score is `margin_score`, smallest first; 1 - exp(-score) is the margin.
     """
 
     name: ClassVar[str] = "margin"
-    needs_model: ClassVar[bool] = True
-    makes_copies: ClassVar[bool] = False
 
-    def select(self, context: QueryContext, k: int) -> Selection:
-        """Return the k images with the smallest margin."""
-        check_request(self, context, k)
-        ids, scores, predicted, runner_up = _read(context)
-        best = take_best(ids, scores, k)
-        return Selection(ids=ids[best], scores=scores[best], predicted=predicted[best], nearest=runner_up[best])
+    def score(self, block: Block) -> Tensor:
+        """Return -log(1 - margin), float64 (B,)."""
+        return margin_score(block.logits)
 
 
-def two_highest(context: QueryContext) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the two classes of highest logit for each image of the context's pool: (N,) and (N,).
+@dataclass(frozen=True, kw_only=True)
+class LogitGap(Ranked):
+    """Smallest gap between the two highest logits: the log odds of the two likeliest classes, whatever the others."""
 
-    Raises:
-        StrategyError: There is no model, or its logits are unfit.
-    """
-    return _read(context)[2:]
+    name: ClassVar[str] = "logit_gap"
+
+    def score(self, block: Block) -> Tensor:
+        """Return z1 - z2, float64 (B,)."""
+        best = block.logits.double().topk(2, dim=1).values  # (B, 2)
+        return best[:, 0] - best[:, 1]
 
 
-def _read(
-    context: QueryContext,
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Stream the pool once: ids, scores, best and second class, all (N,)."""
-    done, parts = 0, []
-    for ids, logits in iterate_logits(model_of(context), context.pool, batch_size=context.batch_size):
-        check_logits(logits, context.classes)
-        first = logits.argmax(dim=1, keepdim=True)  # (B, 1)
-        second = logits.scatter(1, first, -torch.inf).argmax(dim=1)  # (B,)
-        parts.append((ids, margin_score(logits.cpu()).numpy(), first[:, 0].cpu().numpy(), second.cpu().numpy()))
-        done += len(ids)
-        if context.on_progress is not None:
-            context.on_progress(done, len(context.pool), "looking at the pool")
-    ids, scores, best, runner_up = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return ids, scores, best, runner_up
+@dataclass(frozen=True, kw_only=True)
+class Entropy(Ranked):
+    """Highest entropy of the class probabilities (Shannon 1948); the score is in nats, largest first."""
+
+    name: ClassVar[str] = "entropy"
+    descending: ClassVar[bool] = True
+
+    def score(self, block: Block) -> Tensor:
+        """Return the entropy, float64 (B,)."""
+        return entropy(block.logits)

@@ -1,0 +1,127 @@
+"""Strategies that choose a batch by where images lie in feature space, with or without a trained model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import StrategyError
+from pipeline.features.embedding import SOURCES, Embedder, source_of
+from pipeline.features.store import FeatureStore
+from pipeline.strategies.base import QueryContext, Selection, check_request
+from pipeline.strategies.one_pass import Block, Collector, OnePass, Wants
+from pipeline.strategies.ranking import classes_of
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a choice by features is made from.
+
+    Attributes:
+        context: The request.
+        pool: Features of the pool, rows by id.
+        labeled: Features of the labeled images, float32 (L, D), by id.
+    """
+
+    context: QueryContext
+    pool: FeatureStore
+    labeled: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Rows of the pool's features.
+
+    Attributes:
+        rows: int64 (k,), best first.
+        scores: float64 (k,).
+        figures: For the diagnostics.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    figures: dict[str, float | int | str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByFeatures(OnePass):
+    """A choice in feature space.
+
+    Attributes:
+        features: 'auto' is the model's where there is one and the autoencoder's otherwise; or 'model', 'autoencoder'
+            and 'contrastive' (both learned from the pool without labels), or 'pretrained' (a torchvision backbone).
+        backbone: Network of 'pretrained'.
+        weights: 'download' or a safetensors file, for 'pretrained'.
+    """
+
+    features: str = "auto"
+    backbone: str = "resnet18"
+    weights: str = "download"
+
+    needs_model: ClassVar[bool] = False
+    descending: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.features not in SOURCES:
+            raise StrategyError(f"expected features from one of {', '.join(SOURCES)}, got {self.features!r}")
+
+    def choose(self, space: Space, k: int) -> Choice:
+        """Return k rows of the pool's features."""
+        raise NotImplementedError
+
+    def select(self, context: QueryContext, k: int) -> Selection:
+        """Return the k images to ask."""
+        check_request(self, context, k)
+        source = source_of(context, self.features)
+        if source == "model":
+            return super().select(context, k)
+        embedder = Embedder(context, source, self.backbone, self.weights)
+        return self._select(context, embedder, embedder.store(context.pool), k)
+
+    def collector(self, context: QueryContext, k: int) -> Collector:
+        """Return what writes the model's features down and chooses in the end."""
+        return _Writer(self, context, k)
+
+    def _select(self, context: QueryContext, embedder: Embedder, pool: FeatureStore, k: int) -> Selection:
+        space = Space(context, pool, _labeled_features(context, embedder, pool.rows.shape[1]))
+        choice = self.choose(space, k)
+        ids = pool.ids[choice.rows]
+        predicted, nearest = classes_of(context, ids)
+        return Selection(
+            ids=ids,
+            scores=choice.scores,
+            predicted=predicted,
+            nearest=nearest,
+            descending=self.descending,
+            diagnostics={"features": embedder.source, **choice.figures},
+        )
+
+
+class _Writer:
+    """Writes the features of each block into the store."""
+
+    wants = Wants(features=True)
+
+    def __init__(self, strategy: ByFeatures, context: QueryContext, k: int) -> None:
+        self.strategy, self.context, self.k = strategy, context, k
+        self.embedder = Embedder(context, "model", strategy.backbone, strategy.weights)
+        self.store = FeatureStore(context.pool.ids, context.scratch)
+
+    def collect(self, block: Block) -> None:
+        self.store.put(block.ids, block.need_features())
+
+    def selection(self) -> Selection:
+        return self.strategy._select(self.context, self.embedder, self.store, self.k)
+
+
+def _labeled_features(context: QueryContext, embedder: Embedder, width: int) -> NDArray[np.float32]:
+    if not len(context.labeled_ids):
+        return np.empty((0, width), dtype=np.float32)
+    if context.labeled_images is None:
+        raise StrategyError(
+            f"expected the images of the {len(context.labeled_ids)} labels, got none; give the context labeled_images"
+        )
+    return np.asarray(embedder.store(context.labeled_images, quiet=True).rows, dtype=np.float32)

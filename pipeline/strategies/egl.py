@@ -1,0 +1,107 @@
+"""Expected gradient length: the images whose label, whichever it is, would change the network most.
+
+Settles, Craven and Ray, "Multiple-instance active learning", NeurIPS 2007; Settles 2009, section 3.3: the gradient's
+length under each label, weighted by the model's probability of that label. Each label has its own gradient and length;
+averaging gradients before taking a length, or weighting labels equally, is another and weaker criterion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from pipeline.attacks.border import check_logits
+from pipeline.errors import StrategyError
+from pipeline.features.embedding import require_features
+from pipeline.models.state import borrowed
+from pipeline.strategies.adversarial import rank_by_gradient
+from pipeline.strategies.badge import probability_error
+from pipeline.strategies.base import QueryContext, Selection, check_request, model_of
+
+_BYTES = 1 << 26  # of gradients that are held at a time
+_LAYERS = ("all", "last")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EGL:
+    """Largest expected length of the loss's gradient.
+
+    Attributes:
+        layers: 'all' parameters, by one backward pass a class and image; or the 'last' layer's weights alone, whose
+            gradient is a product of two vectors: cheap, and close to BADGE's length.
+    """
+
+    layers: str = "all"
+
+    name: ClassVar[str] = "egl"
+    needs_model: ClassVar[bool] = True
+    makes_copies: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.layers not in _LAYERS:
+            raise StrategyError(f"expected layers 'all' or 'last', got {self.layers!r}")
+
+    def select(self, context: QueryContext, k: int) -> Selection:
+        """Return the k images of the largest expected gradient."""
+        check_request(self, context, k)
+        model = model_of(context)
+        if self.layers == "last":
+            return rank_by_gradient(context, k, _last_layer(model, context.classes), descending=True)
+        numbers = sum(parameter.numel() for parameter in model.parameters())
+        size = max(1, _BYTES // (4 * max(1, numbers)))
+        context = replace(context, batch_size=min(context.batch_size or 64, size))
+        return rank_by_gradient(context, k, _all_layers(model, context.classes), descending=True)
+
+
+def _last_layer(model: nn.Module, classes: int) -> Callable[[Tensor], Tensor]:
+    classifier = require_features(model)
+
+    def measure(images: Tensor) -> Tensor:
+        with borrowed(model), torch.inference_mode():
+            features = classifier.features(images)  # (B, D)
+            logits = classifier.head(features)
+            check_logits(logits, classes)
+            chance = torch.softmax(logits.double(), dim=1)  # (B, K)
+            square = chance.square().sum(dim=1, keepdim=True)  # (B, 1)
+            error = (square - 2 * chance + 1).clamp_min(0.0)  # (B, K), |p - e_y|^2
+            first = chance.argmax(dim=1, keepdim=True)
+            near = probability_error(logits).square().sum(dim=1, keepdim=True)  # keeps its digits where p is near e
+            error = error.scatter(1, first, near).sqrt()
+            return torch.as_tensor((chance * error).sum(dim=1) * features.double().norm(dim=1))
+
+    return measure
+
+
+def _all_layers(model: nn.Module, classes: int) -> Callable[[Tensor], Tensor]:
+    weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    buffers = {name: buffer.detach() for name, buffer in model.named_buffers()}
+
+    def logit_slope(mix: Tensor, image: Tensor) -> dict[str, Tensor]:
+        def mixed(parameters: dict[str, Tensor]) -> Tensor:
+            logits = functional_call(model, (parameters, buffers), (image[None],))[0]  # (K,)
+            return torch.as_tensor((logits * mix).sum())
+
+        slopes: dict[str, Tensor] = grad(mixed)(weights)
+        return slopes
+
+    def measure(images: Tensor) -> Tensor:
+        with borrowed(model):
+            with torch.no_grad():
+                logits = model(images)
+            check_logits(logits, classes)
+            chance = torch.softmax(logits.double(), dim=1)  # (B, K)
+            expected = chance.new_zeros(len(images))
+            for label in range(chance.shape[1]):
+                mix = chance.clone()  # the gradient of the loss by the logits: p - e_label
+                mix[:, label] -= 1
+                slopes = vmap(logit_slope)(mix.to(images.dtype), images)
+                square = sum(slope.flatten(1).double().square().sum(dim=1) for slope in slopes.values())
+                expected += chance[:, label] * torch.as_tensor(square).sqrt()
+        return expected
+
+    return measure
