@@ -27,13 +27,20 @@ class Border:
         distance: (B,), in pixels of [0, 1]; inf where no class can be reached (zero gradients).
         nearest: int64 (B,), the class behind it.
         gradient: (B, C, H, W), w of that class.
-        steepest: The largest dual norm of any gradient seen.
     """
 
     distance: Tensor
     nearest: Tensor
     gradient: Tensor
-    steepest: float
+
+    def __getitem__(self, rows: Tensor | slice) -> Border:
+        """Return the borders of some images (A,)."""
+        return Border(self.distance[rows], self.nearest[rows], self.gradient[rows])
+
+
+def no_border(nearest: Tensor, images: Tensor) -> Border:
+    """Return what is known before any class was looked at: infinitely far."""
+    return Border(images.new_full((len(nearest),), torch.inf), nearest, torch.zeros_like(images))
 
 
 def rank_others(logits: Tensor, candidates: int | None) -> tuple[Tensor, Tensor]:
@@ -44,26 +51,21 @@ def rank_others(logits: Tensor, candidates: int | None) -> tuple[Tensor, Tensor]
     return predicted, others if candidates is None else others[:, :candidates]
 
 
-def nearest_border(
-    logits: Tensor, images: Tensor, predicted: Tensor, others: Tensor, norm: Norm, rows: Tensor | None = None
-) -> Border:
+def nearest_border(logits: Tensor, images: Tensor, predicted: Tensor, others: Tensor, norm: Norm) -> Border:
     """Compare all the given classes; one backward pass each, and only the best gradient is kept.
 
     Args:
         logits: (B, K), with the graph that leads to `images`.
-        images: (B, C, H, W), requiring gradients; (A, C, H, W) with `rows`.
+        images: (B, C, H, W), requiring gradients.
         predicted: int64 (B,), the class to leave.
         others: int64 (B, R), the classes to compare.
         norm: 'l2', or 'linf' (whose dual norm is the sum of absolute values).
-        rows: int64 (B,), the rows of `images` that `logits` belongs to, when the graph carries more.
     """
     gaps = logits.detach().gather(1, predicted[:, None]) - logits.detach().gather(1, others)  # (B, R)
-    start = images.new_zeros((len(logits), *images.shape[1:]))  # (B, C, H, W)
-    best = Border(torch.full_like(gaps[:, 0], torch.inf), others[:, 0], start, 0.0)
+    best = no_border(others[:, 0], images.detach())
     for rank in range(others.shape[1]):
         last = rank == others.shape[1] - 1
         gradient = class_gradient(logits, images, predicted, others[:, rank], keep_graph=not last)
-        gradient = gradient if rows is None else gradient[rows]
         best = keep_nearer(best, gaps[:, rank], gradient, others[:, rank], norm)
     return best
 
@@ -96,7 +98,6 @@ def keep_nearer(best: Border, gap: Tensor, gradient: Tensor, other: Tensor, norm
         torch.where(nearer, distance, best.distance),
         torch.where(nearer, other, best.nearest),
         torch.where(nearer[:, None, None, None], gradient, best.gradient),
-        max(best.steepest, float(size.max())) if len(size) else best.steepest,
     )
 
 

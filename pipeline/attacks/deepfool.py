@@ -12,10 +12,38 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from pipeline.attacks.border import Border, Norm, check_logits, length, nearest_border, rank_others, step_over
+from pipeline.attacks.border import Border, Norm, length, step_over
+from pipeline.attacks.chunks import Chunks, attack_batch, fitting_batch
+from pipeline.attacks.estimate import FirstStep, first_step
+from pipeline.attacks.linearized import Linearized, Pruning
 from pipeline.data.transforms import to_float
 from pipeline.errors import StrategyError
 from pipeline.models.state import borrowed, device_and_type
+
+__all__ = ["DeepFoolResult", "DeepFoolSettings", "attack_batch", "deepfool", "push"]
+
+
+@dataclass(frozen=True)
+class DeepFoolSettings:
+    """How DeepFool runs; see `deepfool`.
+
+    Raises:
+        StrategyError: An argument is out of range.
+    """
+
+    norm: Norm = "l2"
+    overshoot: float = 0.02
+    max_iterations: int = 50
+    minimum_step: float = 1e-4
+    candidates: int | None = None
+
+    def __post_init__(self) -> None:
+        few = self.max_iterations < 1 or (self.candidates is not None and self.candidates < 1)
+        if self.norm not in ("l2", "linf") or few:
+            raise StrategyError(
+                "expected norm 'l2' or 'linf', and 1 or more iterations and candidates, "
+                f"got {self.norm!r}, {self.max_iterations} and {self.candidates}; change what is out of range"
+            )
 
 
 @dataclass(frozen=True)
@@ -71,105 +99,102 @@ def deepfool(
     Raises:
         StrategyError: Logits or gradients are not finite, or an argument is out of range.
     """
-    if norm not in ("l2", "linf") or max_iterations < 1 or (candidates is not None and candidates < 1):
-        raise StrategyError(
-            "expected norm 'l2' or 'linf', and 1 or more iterations and candidates, "
-            f"got {norm!r}, {max_iterations} and {candidates}"
-        )
+    settings = DeepFoolSettings(norm, overshoot, max_iterations, minimum_step, candidates)
     device, dtype = device_and_type(model)
-    settings = _Settings(norm, 1 + overshoot, max_iterations, minimum_step, candidates, bound)
-    size = chunk or attack_batch(tuple(images.shape[1:]), device)
-    parts: list[DeepFoolResult] = []
-    start = 0
+    if chunk is None and len(images):
+        with borrowed(model), torch.inference_mode(mode=False):
+            chunk = fitting_batch(model, to_float(images[:1].to(device), dtype))
+    return push(model, images, settings, Chunks(chunk or 1), bound=bound)
+
+
+def push(
+    model: nn.Module,
+    images: Tensor,
+    settings: DeepFoolSettings,
+    chunks: Chunks,
+    *,
+    first: FirstStep | None = None,
+    bound: float = torch.inf,
+    pruning: Pruning | None = None,
+) -> DeepFoolResult:
+    """Run DeepFool, with what a search knows already.
+
+    Args:
+        model: As for `deepfool`.
+        images: uint8 or float (B, C, S, S).
+        settings: How to run.
+        chunks: How many images at a time.
+        first: The first step of these images, if it was looked for before.
+        bound: As for `deepfool`.
+        pruning: Leaves classes out where that changes nothing; None looks at all.
+    """
+    device, dtype = device_and_type(model)
+
+    def some(part: slice) -> DeepFoolResult:
+        pixels = to_float(images[part].to(device), dtype).clone()
+        start = first[part] if first else first_step(model, pixels, settings.norm, settings.candidates, pruning)
+        return _Attack(model, pixels, settings, start, bound, pruning).run()
+
     with borrowed(model), torch.inference_mode(mode=False), torch.enable_grad():
-        while start < max(1, len(images)):
-            try:
-                part = to_float(images[start : start + size].to(device), dtype).clone()
-                parts.append(_Attack(model, part, settings).run())
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise
-                size = max(1, size // 2)
-                continue
-            start += size
+        parts = chunks.run(some, len(images))
     return DeepFoolResult(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(DeepFoolResult)))
-
-
-def attack_batch(images: tuple[int, ...], device: torch.device) -> int:
-    """Return how many images of shape (C, S, S) to attack at a time: 128 of 28 x 28 on a CPU, more on a GPU."""
-    pixels = max(1, images[0] * images[1] * images[2])
-    most, budget = (2048, 1 << 23) if device.type == "cuda" else (128, 1 << 19)
-    return min(most, max(4, budget // pixels))
-
-
-@dataclass(frozen=True)
-class _Settings:
-    norm: Norm
-    stretch: float
-    max_iterations: int
-    minimum_step: float
-    candidates: int | None
-    bound: float
 
 
 class _Attack:
     """DeepFool on one chunk; images leave the active set when they flip, pass the bound, or cannot move."""
 
-    def __init__(self, model: nn.Module, images: Tensor, settings: _Settings) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        settings: DeepFoolSettings,
+        first: FirstStep,
+        bound: float,
+        pruning: Pruning | None,
+    ) -> None:
         self.model, self.images, self.settings = model, images, settings
+        self.first, self.bound, self.pruning = first, bound, pruning
+        self.stretch = 1 + settings.overshoot
         count, device = len(images), images.device
         self.active = torch.arange(count, device=device)  # (A,)
         self.step = torch.zeros_like(images)  # (B, C, H, W), accumulated, without overshoot
         self.perturbed = images.clone()
+        self.adversarial = first.predicted.clone()
         self.distance = torch.full((count,), torch.inf, dtype=torch.float64, device=device)
         self.iterations = torch.zeros(count, dtype=torch.int64, device=device)
 
     def run(self) -> DeepFoolResult:
-        x, logits = self._forward(self.images)
-        rows: Tensor | None = None
-        self.original, self.others = rank_others(logits.detach(), self.settings.candidates)
-        self.adversarial = self.original.clone()
-        for _ in range(self.settings.max_iterations):
-            if not len(self.active):
+        border = self.first.border
+        for iteration in range(self.settings.max_iterations):
+            self._move(border)
+            graph = self._look()
+            if graph is None:
                 break
-            predicted, others = self.original[self.active], self.others[self.active]
-            x, logits, rows = self._move(nearest_border(logits, x, predicted, others, self.settings.norm, rows))
-        return DeepFoolResult(self.distance, self.perturbed, self.original, self.adversarial, self.iterations)
+            if iteration + 1 < self.settings.max_iterations:
+                predicted, others = self.first.predicted[self.active], self.first.others[self.active]
+                border = graph.nearest_border(predicted, others, self.settings.norm, self.pruning)
+        return DeepFoolResult(self.distance, self.perturbed, self.first.predicted, self.adversarial, self.iterations)
 
-    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        x = images.detach().requires_grad_()
-        logits = self.model(x)
-        check_logits(logits.detach())
-        return x, logits
-
-    def _move(self, border: Border) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Take a step with each active image; return what the next step needs of those that stay active."""
+    def _move(self, border: Border) -> None:
+        """Take a step with each active image, and give up those past the bound."""
         self.step[self.active] += step_over(border, self.settings.norm, self.settings.minimum_step)
         self.iterations[self.active] += 1
-        size = self.settings.stretch * length(self.step[self.active], self.settings.norm)  # (A,)
-        self.active = self.active[(size <= self.settings.bound) & border.distance.isfinite()]
-        x, logits = self._forward(self.images[self.active] + self.settings.stretch * self.step[self.active])
-        predicted = logits.detach().argmax(dim=1)  # (A,)
-        flipped = predicted != self.original[self.active]
-        self._record(x.detach(), predicted, flipped)
-        self.active = self.active[~flipped]
-        return self._shrink(x, logits, ~flipped)
+        size = self.stretch * length(self.step[self.active], self.settings.norm)  # (A,)
+        self.active = self.active[(size <= self.bound) & border.distance.isfinite()]
 
-    def _shrink(self, x: Tensor, logits: Tensor, stay: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Leave the flipped images behind.
-
-        Few of them are carried in the graph to the end of the step. Many would cost a backward pass a class each, and
-        then a new graph of the others alone is cheaper.
-        """
-        if bool(stay.all()):
-            return x, logits, None
-        rows = stay.nonzero()[:, 0]
-        if len(rows) and (len(stay) - len(rows)) * self.others.shape[1] > len(rows):
-            return *self._forward(x[rows]), None
-        return x, logits[rows], rows
-
-    def _record(self, x: Tensor, predicted: Tensor, flipped: Tensor) -> None:
+    def _look(self) -> Linearized | None:
+        """Record which active images are over the border; return the graph of the others."""
+        if not len(self.active):
+            return None
+        graph = Linearized(self.model, self.images[self.active] + self.stretch * self.step[self.active])
+        found = graph.logits.argmax(dim=1)  # (A,)
+        flipped = found != self.first.predicted[self.active]
         done = self.active[flipped]
-        self.perturbed[done] = x[flipped]
-        self.adversarial[done] = predicted[flipped]
-        self.distance[done] = self.settings.stretch * length(self.step[done], self.settings.norm)
+        self.perturbed[done] = graph.images.detach()[flipped]
+        self.adversarial[done] = found[flipped]
+        self.distance[done] = self.stretch * length(self.step[done], self.settings.norm)
+        self.active = self.active[~flipped]
+        if len(self.active) == len(flipped):
+            return graph
+        passes = self.first.others.shape[1] if self.pruning is None else 1
+        return graph.keep((~flipped).nonzero()[:, 0], passes) if len(self.active) else None

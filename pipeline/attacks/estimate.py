@@ -1,78 +1,84 @@
-"""A quick estimate of the distance to the border: DeepFool's first step, without classes that cannot be the nearest.
+"""DeepFool's first step, which alone is a quick estimate of the distance to the border.
 
 Elsayed et al., "Large margin deep networks for classification", NeurIPS 2018, arXiv:1803.05598, equation 7.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.attacks.border import Border, Norm, check_logits, class_gradient, keep_nearer, rank_others
-from pipeline.attacks.deepfool import attack_batch
+from pipeline.attacks.border import Border, Norm, rank_others
+from pipeline.attacks.chunks import Chunks
+from pipeline.attacks.linearized import Linearized, Pruning
 from pipeline.data.transforms import to_float
 from pipeline.models.state import borrowed, device_and_type
 
 
-class Estimator:
-    """Estimates distances, and remembers the largest gradient seen.
-
-    Classes are taken by falling logit. One whose gap, divided by the largest gradient seen, is farther than the best so
-    far is left out; for images near the border that is nearly all of them.
+@dataclass(frozen=True)
+class FirstStep:
+    """What the first look at images tells.
 
     Attributes:
-        steepest: The largest dual norm of a gradient of a logit difference so far.
+        predicted: int64 (B,), the model's class.
+        others: int64 (B, R), the classes to compare, by falling logit.
+        border: The nearest of them. Its distance is the estimate, in pixels, without overshoot and minimum step; inf
+            where no class can be reached, or none within the limit.
     """
 
-    def __init__(self, model: nn.Module, norm: Norm, candidates: int | None) -> None:
-        self.model, self.norm, self.candidates = model, norm, candidates
-        self.steepest = 0.0
+    predicted: Tensor
+    others: Tensor
+    border: Border
 
-    def distances(self, images: Tensor, slack: float) -> NDArray[np.float64]:
-        """Return the one-step distances of images.
+    def __getitem__(self, rows: Tensor | slice) -> FirstStep:
+        """Return the first step of some images."""
+        return FirstStep(self.predicted[rows], self.others[rows], self.border[rows])
 
-        Args:
-            images: uint8 or float (B, C, S, S).
-            slack: In [0, 1]; at 0 every class is looked at.
 
-        Returns:
-            float64 (B,), without overshoot and minimum step; inf where no class can be reached.
-        """
-        device, dtype = device_and_type(self.model)
-        size = attack_batch(tuple(images.shape[1:]), device)
-        with borrowed(self.model), torch.inference_mode(mode=False), torch.enable_grad():
-            parts = [self._some(to_float(part.to(device), dtype).clone(), slack) for part in torch.split(images, size)]
-        return np.concatenate(parts) if parts else np.empty(0)
+def first_step(
+    model: nn.Module, images: Tensor, norm: Norm, candidates: int | None, pruning: Pruning | None = None
+) -> FirstStep:
+    """Look for the nearest linearized border of float images (B, C, H, W); the model is in eval mode already."""
+    graph = Linearized(model, images)
+    predicted, others = rank_others(graph.logits, candidates)
+    return FirstStep(predicted, others, graph.nearest_border(predicted, others, norm, pruning))
 
-    def _some(self, images: Tensor, slack: float) -> NDArray[np.float64]:
-        x, logits = self._forward(images)
-        predicted, others = rank_others(logits.detach(), self.candidates)
-        gaps = logits.detach().gather(1, predicted[:, None]) - logits.detach().gather(1, others)  # (B, R)
-        distance = torch.full_like(gaps[:, 0], torch.inf)  # (B,)
-        rows = torch.arange(len(images), device=images.device)  # the images that the graph is of
-        for rank in range(others.shape[1]):
-            needed = self._needed(gaps[rows, rank], distance[rows], slack)
-            if not len(needed):
-                break
-            if len(needed) * 2 < len(rows):  # a smaller graph pays
-                rows = rows[needed]
-                x, logits = self._forward(images[rows])
-            last = rank == others.shape[1] - 1
-            gradient = class_gradient(logits, x, predicted[rows], others[rows, rank], keep_graph=not last)
-            start = Border(distance[rows], others[rows, rank], torch.zeros_like(x), self.steepest)
-            best = keep_nearer(start, gaps[rows, rank], gradient, others[rows, rank], self.norm)
-            distance[rows], self.steepest = best.distance, best.steepest
-        return distance.double().cpu().numpy()
 
-    def _needed(self, gap: Tensor, distance: Tensor, slack: float) -> Tensor:
-        """Return the places whose class at hand may be nearer than the nearest so far."""
-        least = gap * slack / self.steepest if self.steepest > 0 else torch.zeros_like(gap)
-        return (least <= distance).nonzero()[:, 0]
+def first_steps(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    norm: Norm,
+    candidates: int | None,
+    chunks: Chunks,
+    pruning: Pruning | None = None,
+) -> FirstStep:
+    """Take the first step with many images.
 
-    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        x = images.detach().requires_grad_()
-        logits = self.model(x)
-        check_logits(logits.detach())
-        return x, logits
+    Args:
+        model: From images (B, C, S, S) to logits (B, K); left as found.
+        images: uint8 or float (B, C, S, S).
+        norm: 'l2' or 'linf'.
+        candidates: How many other classes are looked at; None is all.
+        chunks: How many images at a time.
+        pruning: Leaves classes out that are too far away; None looks at all.
+    """
+    device, dtype = device_and_type(model)
+
+    def some(part: slice) -> FirstStep:
+        return first_step(model, to_float(images[part].to(device), dtype).clone(), norm, candidates, pruning)
+
+    with borrowed(model), torch.inference_mode(mode=False), torch.enable_grad():
+        parts = chunks.run(some, len(images))
+    borders = [part.border for part in parts]
+    return FirstStep(
+        torch.cat([part.predicted for part in parts]),
+        torch.cat([part.others for part in parts]),
+        Border(
+            torch.cat([border.distance for border in borders]),
+            torch.cat([border.nearest for border in borders]),
+            torch.cat([border.gradient for border in borders]),
+        ),
+    )

@@ -1,85 +1,98 @@
 """The state of a lazy search for the images nearest to the border, and its moves; `search.py` says why it is exact.
 
-Positions (0 to N - 1) are places in the pool and stay inside this file; ids come out.
+Positions (0 to N - 1) are places in the pool and stay inside this file; ids come out. What is done for each block of
+images takes no time that grows with the pool.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.attacks.border import Norm, check_logits
-from pipeline.attacks.deepfool import deepfool
-from pipeline.attacks.estimate import Estimator
+from pipeline.attacks.border import check_logits
+from pipeline.attacks.chunks import Chunks, fitting_batch
+from pipeline.attacks.deepfool import DeepFoolSettings, push
+from pipeline.attacks.estimate import FirstStep, first_steps
+from pipeline.attacks.linearized import Pruning, Steepness
 from pipeline.data.pool import ImagePool
+from pipeline.data.transforms import to_float
+from pipeline.models.state import borrowed, device_and_type
 from pipeline.randomness import derive_seed, per_sample_uniform
-from pipeline.training.inference import iterate_logits
+from pipeline.training.inference import inference_batch, iterate_logits
 
 Positions = NDArray[np.int64]
 Progress = Callable[[int, int, str], None]
 
 _CHECKED = 64  # images attacked next in order, and as many at random, to measure the recall
 _BLOCK = 256  # images estimated or attacked before the bound is looked at again
+_BLOCK_PIXELS = 1 << 24  # most pixels in a block, for a gradient is kept of each: 64 MB
 _WIDER = 0.75  # factor on the slack after a violation
 
 
-@dataclass(frozen=True)
-class NearestToBorder:
-    """The nearest images of a pool.
+class Search:
+    """What is known of each position so far: gap, estimate, distance; NaN where it is not known.
 
-    Attributes:
-        ids: int64 (k,), nearest first, ties by id.
-        distance: float64 (k,), DeepFool's with overshoot; inf where the prediction could not be changed.
-        predicted: int64 (k,), the model's class.
-        nearest: int64 (k,), the class behind the border; -1 where distance is inf.
-        diagnostics: Figures of the search, with the recall check.
+    Args:
+        model: From images (B, C, S, S) to logits (B, K); left as found.
+        pool: N images.
+        k: How many are wanted.
+        settings: How DeepFool runs.
+        slack: Share of an estimate that a distance is taken to reach at least.
+        seed: Of the random draws.
+        batch_size: Images at a time; None lets the model and the image size decide.
     """
 
-    ids: NDArray[np.int64]
-    distance: NDArray[np.float64]
-    predicted: NDArray[np.int64]
-    nearest: NDArray[np.int64]
-    diagnostics: dict[str, float | int | str]
-
-
-@dataclass(frozen=True)
-class AttackSettings:
-    """How DeepFool runs; see there."""
-
-    model: nn.Module
-    norm: Norm
-    overshoot: float
-    max_iterations: int
-    minimum_step: float
-    candidates: int | None
-    batch_size: int | None
-
-
-class Search:
-    """What is known of each position so far: gap, estimate, distance; NaN where it is not known."""
-
-    def __init__(self, settings: AttackSettings, pool: ImagePool, k: int, slack: float, seed: int) -> None:
-        self.settings, self.pool, self.k, self.slack, self.seed = settings, pool, k, slack, seed
+    def __init__(
+        self,
+        model: nn.Module,
+        pool: ImagePool,
+        k: int,
+        settings: DeepFoolSettings,
+        slack: float,
+        seed: int,
+        batch_size: int | None,
+    ) -> None:
+        self.model, self.pool, self.k, self.settings = model, pool, k, settings
+        self.slack, self.seed, self.batch_size = slack, seed, batch_size
         count = len(pool)
         self.ids = np.asarray(pool.ids)
         self.gap = np.empty(count)
         self.estimate, self.distance = np.full(count, np.nan), np.full(count, np.nan)
         self.given_up = np.zeros(count, dtype=bool)  # attacked, but past the bound
-        self.predicted, self.nearest = np.zeros(count, dtype=np.int64), np.full(count, -1)
-        self.estimator = Estimator(settings.model, settings.norm, settings.candidates)
+        self.predicted, self.nearest = np.zeros(count, dtype=np.int32), np.full(count, -1, dtype=np.int32)
+        self.best = np.empty(0)  # the k smallest distances so far, rising; fewer while fewer are known
+        self.steepness, self.trust = Steepness(), 1.0
         self.violations = self.checks = 0
         self.seconds_looking = 0.0
-        self.began = time.perf_counter()
 
     def look(self, classes: int | None, on_progress: Progress | None) -> None:
         """Read the pool once: predictions and logit gaps."""
+        device, dtype = device_and_type(self.model)
+        with borrowed(self.model), torch.inference_mode(mode=False):
+            image = to_float(self.pool.take(self.ids[:1]).to(device), dtype)
+            self.chunks = Chunks(self.batch_size or fitting_batch(self.model, image))
+        began = time.perf_counter()
+        size = self.batch_size or inference_batch(self.pool.image_shape, device)
+        while True:
+            try:
+                self._look(size, classes, on_progress)
+                break
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+                size = max(1, size // 2)
+        self.order = np.lexsort((self.ids, self.gap))
+        self.seconds_looking = time.perf_counter() - began
+
+    def _look(self, batch_size: int, classes: int | None, on_progress: Progress | None) -> None:
         done = 0
-        for ids, logits in iterate_logits(self.settings.model, self.pool, batch_size=self.settings.batch_size):
+        for ids, logits in iterate_logits(self.model, self.pool, batch_size=batch_size):
             check_logits(logits, classes)
             best = logits.topk(2, dim=1)
             place = slice(done, done + len(ids))
@@ -88,127 +101,121 @@ class Search:
             done += len(ids)
             if on_progress is not None:
                 on_progress(done, len(self.pool), "looking at the pool")
-        self.order = np.lexsort((self.ids, self.gap))
-        self.seconds_looking = time.perf_counter() - self.began
 
     def run(self) -> None:
         """Search, check the recall, and widen the slack until the check finds nothing."""
-        self.measure(self._random(np.arange(len(self.pool)), _CHECKED, "steepness"), thorough=True)
-        self.measure(self.order[: max(2 * self.k, _CHECKED)])
+        sample = self._random(np.arange(len(self.pool)), _CHECKED, "steepness")
+        for part in self._split(sample, _BLOCK):
+            self._estimate(part, self.pool.take(self.ids[part]), Pruning(self.steepness, 0.0))
         while True:
             self._attack_in_order()
             if not self._should_have_been_in():
                 return
             self.violations += 1
-            self.slack *= _WIDER
+            self.slack, self.trust = self.slack * _WIDER, self.trust * _WIDER
             self.distance[self.given_up] = np.nan
             self.given_up[:] = False
 
     def _attack_in_order(self) -> None:
-        """Attack what may be in the top k, by estimate; estimate more of the pool while its gaps allow it to be in."""
-        while True:
-            limit = self.limit()
-            open_ = np.flatnonzero(self._open() & (self.estimate * self.slack < limit))
-            if len(open_):
-                chosen = open_[np.lexsort((self.ids[open_], self.estimate[open_]))][: max(_CHECKED, self._missing())]
-                self.attack(chosen, bound=limit / self.slack)
-                continue
-            unknown = self._unknown()
-            promising = unknown[self._least_estimate(self.gap[unknown]) * self.slack < limit]
-            if not len(promising):
+        """Go through the pool by gap, block by block, until no gap can close within the k-th best distance."""
+        waiting = self.order[np.isnan(self.distance[self.order])]
+        start, size = 0, max(2 * self.k, _CHECKED)
+        while start < len(waiting):
+            block = waiting[start : start + self._block(size)]
+            start, size = start + len(block), _BLOCK
+            block = block[self._least_estimate(self.gap[block]) < self.limit()]
+            if not len(block):
                 return
-            self.measure(promising[:_BLOCK])
+            self._attack_block(block)
 
-    def measure(self, positions: Positions, *, thorough: bool = False) -> None:
+    def _attack_block(self, block: Positions) -> None:
+        """Attack what may be in the top k, in order of the estimate, which is DeepFool's first step."""
+        images = self.pool.take(self.ids[block])
+        first = self._estimate(block, images, self._pruning(self._reach(self.limit() / self.slack) / self.trust))
+        order = np.lexsort((self.ids[block], self.estimate[block]))
+        while len(order):
+            limit = self.limit()
+            part = order[: min(_BLOCK, max(_CHECKED, self.k - len(self.best)))]
+            part, order = part[self.estimate[block[part]] * self.slack < limit], order[len(part) :]
+            if not len(part):
+                return
+            rows = torch.from_numpy(part)
+            known = first[rows.to(first.predicted.device)]
+            self._attack(block[part], images[rows], known, bound=limit / self.slack, pruning=self._pruning(math.inf))
+
+    def _estimate(self, positions: Positions, images: torch.Tensor, pruning: Pruning | None) -> FirstStep:
         """Estimate the distance of some positions by one step."""
-        positions = positions[np.isnan(self.estimate[positions])]
-        for part in self._parts(positions):
-            images = self.pool.take(self.ids[part])
-            reach = self.estimator.distances(images, 0.0 if thorough else self.slack)
-            self.estimate[part] = (1 + self.settings.overshoot) * (reach + self.settings.minimum_step)
-            self.distance[part[np.isinf(reach)]] = np.inf  # zero gradients: DeepFool could not move them either
-
-    def attack(self, positions: Positions, *, bound: float) -> None:
-        """Run DeepFool on some positions."""
         use = self.settings
-        for part in self._parts(positions):
-            found = deepfool(
-                use.model, self.pool.take(self.ids[part]), norm=use.norm, overshoot=use.overshoot, bound=bound,
-                max_iterations=use.max_iterations, minimum_step=use.minimum_step, candidates=use.candidates,
-                chunk=use.batch_size,
-            )  # fmt: skip
-            self.distance[part] = found.distance.cpu().numpy()
-            self.given_up[part] = np.isinf(self.distance[part]) & np.isfinite(bound)
-            self.predicted[part] = found.original.cpu().numpy()
-            self.nearest[part] = np.where(np.isinf(self.distance[part]), -1, found.adversarial.cpu().numpy())
+        first = first_steps(
+            self.model, images, norm=use.norm, candidates=use.candidates, chunks=self.chunks, pruning=pruning
+        )
+        reach = first.border.distance.double().cpu().numpy()
+        self.estimate[positions] = self._with_overshoot(reach)
+        if pruning is None or math.isinf(pruning.limit):
+            self.distance[positions[np.isinf(reach)]] = np.inf  # zero gradients: DeepFool cannot move them either
+        return first
+
+    def attack(self, positions: Positions) -> None:
+        """Run DeepFool on some positions in full: all classes, no bound."""
+        for part in self._split(positions, self._block(_BLOCK)):
+            images = self.pool.take(self.ids[part])
+            self._attack(part, images, self._estimate(part, images, None), bound=math.inf, pruning=None)
+
+    def _attack(
+        self, positions: Positions, images: torch.Tensor, first: FirstStep, *, bound: float, pruning: Pruning | None
+    ) -> None:
+        found = push(self.model, images, self.settings, self.chunks, first=first, bound=bound, pruning=pruning)
+        distance = found.distance.cpu().numpy()
+        self.distance[positions] = distance
+        self.given_up[positions] = np.isinf(distance) & math.isfinite(bound)
+        self.nearest[positions] = np.where(np.isinf(distance), -1, found.adversarial.cpu().numpy())
+        self.predicted[positions] = found.original.cpu().numpy()
+        self.best = np.sort(np.concatenate([self.best, distance[np.isfinite(distance)]]))[: self.k]
 
     def limit(self) -> float:
         """Return the k-th best distance so far; inf while there are fewer."""
-        known = self.distance[np.isfinite(self.distance)]
-        return float(np.partition(known, self.k - 1)[self.k - 1]) if len(known) >= self.k else np.inf
+        return float(self.best[-1]) if len(self.best) == self.k else math.inf
 
     def _should_have_been_in(self) -> bool:
         """Attack 64 images next in order and 64 random ones in full; return whether one is among the k nearest."""
         limit = self.limit()
         left = np.flatnonzero(np.isnan(self.distance) | self.given_up)
-        by_estimate = left[np.isfinite(self.estimate[left])]
-        by_estimate = by_estimate[np.lexsort((self.ids[by_estimate], self.estimate[by_estimate]))]
-        unknown = self._unknown()
-        half = max(_CHECKED // 2, _CHECKED - len(unknown))
-        following = np.concatenate([by_estimate[:half], unknown])[:_CHECKED]
+        following = self._next_in_order(left)
         others = np.setdiff1d(left, following)
         chosen = np.concatenate([following, self._random(others, _CHECKED, f"check {self.checks}")])
-        self.measure(chosen)
-        self.attack(chosen, bound=np.inf)
+        self.attack(chosen)
         self.checks += len(chosen)
         return bool((self.distance[chosen] < limit).any())
+
+    def _next_in_order(self, left: Positions) -> Positions:
+        """Return 64 of those left out: half by estimate and half by gap, where there are as many."""
+        known = left[np.isfinite(self.estimate[left])]
+        known = known[np.lexsort((self.ids[known], self.estimate[known]))]
+        unknown = left[np.isnan(self.estimate[left])]
+        unknown = unknown[np.lexsort((self.ids[unknown], self.gap[unknown]))]
+        half = max(_CHECKED // 2, _CHECKED - len(unknown))
+        return np.concatenate([known[:half], unknown])[:_CHECKED]
 
     def _random(self, positions: Positions, count: int, stream: str) -> Positions:
         key = per_sample_uniform(derive_seed(self.seed, "search"), self.ids[positions], stream)
         return positions[np.lexsort((self.ids[positions], key))[:count]]
 
-    def _open(self) -> NDArray[np.bool_]:
-        return np.asarray(np.isfinite(self.estimate) & np.isnan(self.distance))
+    def _with_overshoot(self, reach: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (1 + self.settings.overshoot) * (reach + self.settings.minimum_step)
 
-    def _unknown(self) -> Positions:
-        """Return the positions without an estimate, by gap."""
-        return np.asarray(self.order[np.isnan(self.estimate[self.order])])
+    def _reach(self, distance: float) -> float:
+        return distance / (1 + self.settings.overshoot) - self.settings.minimum_step
 
     def _least_estimate(self, gap: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what an estimate cannot be below, if no gradient is larger than the largest seen."""
-        steepest = self.estimator.steepest
-        reach = gap / steepest if steepest > 0 else np.zeros_like(gap)
-        return np.asarray((1 + self.settings.overshoot) * (reach + self.settings.minimum_step))
+        """Return what no distance should be below, if no gradient is larger than the largest seen."""
+        return self._with_overshoot(self.trust * self.steepness.least(torch.from_numpy(gap)).numpy())
 
-    def _missing(self) -> int:
-        return self.k - int(np.isfinite(self.distance).sum())
+    def _pruning(self, limit: float) -> Pruning:
+        return Pruning(self.steepness, self.slack, limit)
 
-    def _parts(self, positions: Positions) -> list[Positions]:
-        return [positions[start : start + _BLOCK] for start in range(0, len(positions), _BLOCK)]
+    def _block(self, size: int) -> int:
+        """Return how many images a block may have, at most `size`."""
+        return max(1, min(size, _BLOCK_PIXELS // max(1, math.prod(self.pool.image_shape))))
 
-    def result(self, exhaustive: bool) -> NearestToBorder:
-        """Return the k nearest of what was attacked."""
-        known = np.flatnonzero(~np.isnan(self.distance))
-        best = known[np.lexsort((self.ids[known], self.distance[known]))][: self.k]
-        return NearestToBorder(
-            self.ids[best], self.distance[best], self.predicted[best], self.nearest[best], self._figures(exhaustive)
-        )
-
-    def _figures(self, exhaustive: bool) -> dict[str, float | int | str]:
-        whole = np.isfinite(self.distance) & np.isfinite(self.estimate)
-        ratio = self.distance[whole] / self.estimate[whole]
-        seconds = time.perf_counter() - self.began
-        return {
-            "search": "exhaustive" if exhaustive else "lazy",
-            "guarantee": "exact" if exhaustive else "measured",
-            "pool": len(self.pool),
-            "estimated": int(np.isfinite(self.estimate).sum()),
-            "attacked": int((~np.isnan(self.distance)).sum()),
-            "unflipped": int((np.isinf(self.distance) & ~self.given_up).sum()),
-            "checked": self.checks,
-            "violations": self.violations,
-            "slack": self.slack,
-            "least_ratio": float(ratio.min()) if len(ratio) else 1.0,
-            "seconds": round(seconds, 4),
-            "inference_passes": round(seconds / max(self.seconds_looking, 1e-9), 3),
-        }
+    def _split(self, positions: Positions, size: int) -> list[Positions]:
+        return [positions[start : start + size] for start in range(0, len(positions), size)]

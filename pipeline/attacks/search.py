@@ -8,13 +8,37 @@ times the slack is below the true distance is measured, not proved: so each sear
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from pipeline.attacks.border import Norm
-from pipeline.attacks.lazy import AttackSettings, NearestToBorder, Progress, Search
+from pipeline.attacks.deepfool import DeepFoolSettings
+from pipeline.attacks.lazy import Progress, Search
 from pipeline.data.pool import ImagePool
 from pipeline.errors import StrategyError
+
+
+@dataclass(frozen=True)
+class NearestToBorder:
+    """The nearest images of a pool.
+
+    Attributes:
+        ids: int64 (k,), nearest first, ties by id.
+        distance: float64 (k,), DeepFool's with overshoot; inf where the prediction could not be changed.
+        predicted: int64 (k,), the model's class.
+        nearest: int64 (k,), the class behind the border; -1 where distance is inf.
+        diagnostics: Figures of the search, with the recall check.
+    """
+
+    ids: NDArray[np.int64]
+    distance: NDArray[np.float64]
+    predicted: NDArray[np.int64]
+    nearest: NDArray[np.int64]
+    diagnostics: dict[str, float | int | str]
 
 
 def nearest_to_border(
@@ -57,11 +81,40 @@ def nearest_to_border(
     """
     if not 1 <= k <= len(pool) or not 0 < slack <= 1:
         raise StrategyError(f"expected k from 1 to the pool's {len(pool)}, and a slack in (0, 1], got {k} and {slack}")
-    attack = AttackSettings(model, norm, overshoot, max_iterations, minimum_step, candidates, batch_size)
-    search = Search(attack, pool, k, slack, seed)
+    began = time.perf_counter()
+    settings = DeepFoolSettings(norm, overshoot, max_iterations, minimum_step, candidates)
+    search = Search(model, pool, k, settings, slack=slack, seed=seed, batch_size=batch_size)
     search.look(classes, on_progress)
     if exhaustive:
-        search.attack(np.arange(len(pool)), bound=np.inf)
+        search.attack(np.arange(len(pool)))
     else:
         search.run()
-    return search.result(exhaustive)
+    known = np.flatnonzero(~np.isnan(search.distance))
+    best = known[np.lexsort((search.ids[known], search.distance[known]))][:k]
+    return NearestToBorder(
+        search.ids[best],
+        search.distance[best],
+        search.predicted[best].astype(np.int64),
+        search.nearest[best].astype(np.int64),
+        _figures(search, time.perf_counter() - began, exhaustive=exhaustive),
+    )
+
+
+def _figures(search: Search, seconds: float, *, exhaustive: bool) -> dict[str, float | int | str]:
+    """Return what is kept with a round."""
+    whole = np.isfinite(search.distance) & np.isfinite(search.estimate)
+    ratio = search.distance[whole] / search.estimate[whole]
+    return {
+        "search": "exhaustive" if exhaustive else "lazy",
+        "guarantee": "exact" if exhaustive else "measured",
+        "pool": len(search.pool),
+        "estimated": int(np.isfinite(search.estimate).sum()),
+        "attacked": int((~np.isnan(search.distance)).sum()),
+        "unflipped": int((np.isinf(search.distance) & ~search.given_up).sum()),
+        "checked": search.checks,
+        "violations": search.violations,
+        "slack": search.slack,
+        "least_ratio": float(ratio.min()) if len(ratio) else 1.0,
+        "seconds": round(seconds, 4),
+        "inference_passes": round(seconds / max(search.seconds_looking, 1e-9), 3),
+    }

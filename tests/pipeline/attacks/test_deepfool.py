@@ -144,7 +144,7 @@ def test_one_forward_pass_a_step_and_a_shrinking_batch() -> None:
     model, seen = linear(2, 4), []
     model.register_forward_hook(lambda _m, inputs, _o: seen.append(len(inputs[0])))
     images = torch.rand(16, 1, 2, 2, dtype=torch.float64)
-    found = deepfool(model, images)
+    found = deepfool(model, images, chunk=16)
     assert seen == [16, 16]
     assert (found.iterations == 1).all()
     rows: list[int] = []

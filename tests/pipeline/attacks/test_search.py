@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.attacks import lazy
-from pipeline.attacks.deepfool import deepfool
-from pipeline.attacks.estimate import Estimator
+from pipeline.attacks.deepfool import DeepFoolResult, deepfool, push
+from pipeline.attacks.estimate import FirstStep
 from pipeline.attacks.search import nearest_to_border
 from pipeline.data.pool import ImagePool
 from pipeline.errors import StrategyError
@@ -76,16 +78,24 @@ def test_estimates_that_are_far_too_long_do_no_harm() -> None:
 
 
 def test_the_recall_check_finds_what_a_wrong_estimate_hides(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Estimator.distances
+    honest = lazy.first_steps
 
-    def dishonest(self: Estimator, images: Tensor, slack: float) -> np.ndarray:
-        distances = honest(self, images, slack)
-        self.steepest = 1e-6  # "nothing without an estimate can be near"
-        return np.where(distances < np.median(distances), distances * 50, distances)
+    def dishonest(*arguments: Any, **named: Any) -> FirstStep:
+        first = honest(*arguments, **named)
+        distance = first.border.distance
+        too_long = torch.where(distance < distance.median(), distance * 50, distance)
+        pruning = named["pruning"]
+        if pruning is not None:
+            pruning.steepness.largest = 1e-6  # "nothing without an estimate can be near"
+        return replace(first, border=replace(first.border, distance=too_long))
+
+    def honest_push(*arguments: Any, **named: Any) -> DeepFoolResult:
+        return push(*arguments, **{**named, "first": None, "pruning": None})
 
     model, pool = trained("lenet5"), pool_of(400)
     whole = nearest_to_border(model, pool, 40, exhaustive=True)
-    monkeypatch.setattr(lazy.Estimator, "distances", dishonest)
+    monkeypatch.setattr(lazy, "first_steps", dishonest)
+    monkeypatch.setattr(lazy, "push", honest_push)
     found = nearest_to_border(model, pool, 40)
     assert found.diagnostics["violations"] > 0
     assert found.diagnostics["slack"] < 0.75
@@ -138,16 +148,6 @@ def test_the_figures_of_the_recall_check_are_kept() -> None:
     assert figures["violations"] == 0
     assert 0 < float(figures["least_ratio"]) <= 1.5
     assert figures["guarantee"] == "measured"
-
-
-def test_the_estimate_without_far_classes_is_the_estimate_with_all() -> None:
-    model, images = trained("lenet5"), stripes(200, seed=2).images
-    thorough, quick = Estimator(model, "l2", None), Estimator(model, "l2", None)
-    expected = thorough.distances(images, 0.0)
-    quick.distances(images[:64], 0.0)
-    rows: list[int] = []
-    with model.register_forward_hook(lambda _m, inputs, _o: rows.append(len(inputs[0]))):
-        assert np.allclose(quick.distances(images, 0.75), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("k", "slack"), [(0, 0.75), (11, 0.75), (3, 0.0), (3, 1.5)])
