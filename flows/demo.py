@@ -56,6 +56,7 @@ def _create(store: Store, name: str) -> Project:
         channels=1,
         model="convnet",
         strategy="dfal",
+        cold_start="random_sampling",  # twenty labels are there: a model chooses from the first round on
         batch_size=10,
         guidelines=GUIDELINES,
     )

@@ -1,9 +1,7 @@
-"""Turns rows into tensors and a trained network into a model version: the learning half of a round and of a retrain."""
+"""Trains a network and turns it into a model version: the learning half of a round and of a retrain."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,97 +10,23 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from db import copies as copy_store
 from db import model_versions, samples
-from db.records import ModelVersion, NewFile, NewModelVersion, PoolIndex, Project
+from db.records import ModelVersion, NewFile, NewModelVersion, Project
 from flows.errors import UsageError
 from flows.files import new_file
 from flows.report import Reporter
 from flows.store import Store
-from pipeline.data.pool import ImagePool
-from pipeline.files import check_file
+from flows.training_data import open_pool, read_training_data
 from pipeline.models.base import Classifier
 from pipeline.models.registry import build_model
 from pipeline.models.store import load_model, save_model
 from pipeline.randomness import derive_seed
 from pipeline.training.inference import choose_device, predict_logits
-from pipeline.training.labeled import LabeledImages, TrainingReport
+from pipeline.training.labeled import TrainingReport
 from pipeline.training.recipes import recipe_by_name
 from pipeline.training.supervised import train
 
-logger = logging.getLogger(__name__)
-
-COPY_ROUNDS = 3
 EVALUATION_SPLITS = ("validation", "test")
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a network learns from.
-
-    Attributes:
-        labeled: Images with their resolved labels.
-        copies: Adversarial copies with the labels of their originals, None without any.
-        validation: Images whose labels were known beforehand, None without any.
-    """
-
-    labeled: LabeledImages
-    copies: LabeledImages | None
-    validation: LabeledImages | None
-
-    @property
-    def classes_present(self) -> int:
-        """How many classes have at least one label."""
-        return len(torch.unique(self.labeled.targets))
-
-
-def open_pool(store: Store, index: PoolIndex) -> ImagePool:
-    """Open the memory-mapped images of an index."""
-    return ImagePool(index.ids, index.shard, index.row, [store.path(path) for path in index.paths])
-
-
-def images_of(store: Store, project: Project, ids: NDArray[np.int64], splits: tuple[str, ...]) -> torch.Tensor:
-    """Return the uint8 images of some samples, in the order of the ids."""
-    index = samples.pool_index(store.database, project.id, splits=splits, labeled=None)
-    return open_pool(store, index).take(ids)  # (N, C, S, S)
-
-
-def read_training_data(store: Store, project: Project) -> TrainingData:
-    """Read today's labels, the copies of the last rounds and the validation split."""
-    ids, targets = samples.labeled(store.database, project.id)
-    labeled = _labeled_images(store, project, ids, targets, ("pool",))
-    known_ids, known_targets = samples.split_truth(store.database, project.id, "validation")
-    validation = None
-    if len(known_ids):
-        validation = _labeled_images(store, project, known_ids, known_targets, ("validation",))
-    return TrainingData(labeled, _read_copies(store, project, labeled), validation)
-
-
-def _labeled_images(
-    store: Store, project: Project, ids: NDArray[np.int64], targets: NDArray[np.int64], splits: tuple[str, ...]
-) -> LabeledImages:
-    images = images_of(store, project, ids, splits)
-    return LabeledImages(images=images, targets=torch.from_numpy(targets), ids=torch.from_numpy(ids))
-
-
-def _read_copies(store: Store, project: Project, labeled: LabeledImages) -> LabeledImages | None:
-    """Read the copies of these labels; an answer that came since the labels were read waits for the next training."""
-    known = dict(zip(labeled.ids.tolist(), labeled.targets.tolist(), strict=True))
-    found = copy_store.copies_for_training(store.database, project.id, last_rounds=COPY_ROUNDS)
-    rows = [row for row in found if known.get(row.sample_id) == row.position]
-    if not rows:
-        return None
-    arrays: dict[str, NDArray[np.float32]] = {}
-    for row in rows:
-        if row.path not in arrays:
-            check_file(store.path(row.path), row.sha256)
-            arrays[row.path] = np.load(store.path(row.path), mmap_mode="r", allow_pickle=False)
-    images = np.stack([arrays[row.path][row.row] for row in rows])  # (N, C, S, S)
-    return LabeledImages(
-        images=torch.from_numpy(images),
-        targets=torch.tensor([row.position for row in rows]),
-        ids=torch.tensor([row.sample_id for row in rows]),
-    )
 
 
 def device_of(store: Store) -> torch.device:
@@ -144,6 +68,7 @@ def train_version(
         seed=seed,
         device=device,
         copies=data.copies,
+        pseudo=data.pseudo,
         validation=data.validation,
         checkpoint=checkpoint,
         on_progress=reporter.progress,
@@ -160,6 +85,7 @@ def train_version(
         round_id=round_id,
         metrics={
             "fingerprint": data.labeled.fingerprint(),
+            "pseudo_used": 0 if data.pseudo is None else len(data.pseudo),
             **_training_metrics(report),
             **_accuracies(evaluate(store, project, model, device, reporter)),
         },

@@ -6,8 +6,11 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+
+from flows.report import Reporter
+from flows.store import Store
 
 POLL_SECONDS = 0.2
 
@@ -36,6 +39,15 @@ def file_lock(path: Path, *, wait: bool = True, while_waiting: Callable[[], None
         yield held
     finally:
         os.close(handle)
+
+
+def device_slot(store: Store, reporter: Reporter) -> AbstractContextManager[bool]:
+    """Hold the one slot of this machine's device: the lock is the kernel's, so a killed holder frees it."""
+
+    def waiting() -> None:
+        reporter.progress(0, 0, "waiting for the device")
+
+    return file_lock(store.settings.run_folder / "device.lock", while_waiting=waiting)
 
 
 def _try(handle: int) -> bool:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from db import model_versions, projects
 from db.records import ModelVersion
 from flows.errors import UsageError
-from flows.learning import read_training_data, train_version
+from flows.learning import train_version
+from flows.locks import device_slot
 from flows.report import Reporter
-from flows.rounds import device_slot
 from flows.store import Store
+from flows.training_data import read_training_data
 
 
 @dataclass(frozen=True, kw_only=True)

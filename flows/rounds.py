@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import secrets
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
-from db import copies as copy_store
 from db import model_versions, projects, samples
 from db import rounds as round_store
 from db.records import NewQuery, NewQueue, Project, Round
 from flows.errors import UsageError
-from flows.files import new_file
 from flows.jobs import working
-from flows.learning import device_of, load_version, open_pool, train_version
-from flows.locks import file_lock
+from flows.learning import train_version
+from flows.locks import device_slot
+from flows.ranking import Ranking, rank, store_copies, store_pseudo_labels
 from flows.report import Reporter
 from flows.store import Store
-from pipeline.data.pool import ImagePool
-from pipeline.files import atomic_write
-from pipeline.randomness import derive_seed, per_sample_uniform
-from pipeline.strategies.base import QueryContext, Selection
-from pipeline.strategies.registry import get_strategy
-
-logger = logging.getLogger(__name__)
+from pipeline.randomness import per_sample_uniform
 
 FIRST_ROUND_PER_CLASS = 2
 
@@ -117,70 +106,17 @@ def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = N
         return 0
     batch = batch or default_batch(project)
     started = time.monotonic()
-    selection, strategy, diagnostics = _select(store, project, turn, batch, reporter)
-    diagnostics["query_seconds"] = time.monotonic() - started
-    if selection is not None and selection.copies is not None:
-        store_copies(store, turn, selection)
     wanted = batch.size if turn.model_version_id else batch.first
-    holdout = pick_holdout(store, project, turn.number, wanted, pool_left=selection is not None)
-    queries = build_queries(selection, holdout, wanted)
-    queue = NewQueue(queries=queries, strategy=strategy, diagnostics=diagnostics)
+    ranking = rank(store, project, turn, wanted + batch.reserve, reporter)
+    diagnostics = {**ranking.diagnostics, "query_seconds": time.monotonic() - started}
+    if ranking.selection is not None:
+        store_copies(store, turn, ranking.selection)
+    store_pseudo_labels(store, turn, ranking.selection)
+    holdout = pick_holdout(store, project, turn.number, wanted, pool_left=ranking.selection is not None)
+    queries = build_queries(ranking, holdout, wanted)
+    queue = NewQueue(queries=queries, strategy=ranking.strategy, diagnostics=diagnostics)
     round_store.enqueue(store.database, store.actor, round_id, queue)
     return sum(not query.reserve for query in queries)
-
-
-def _select(
-    store: Store, project: Project, turn: Round, batch: Batch, reporter: Reporter
-) -> tuple[Selection | None, str, dict[str, Any]]:
-    """Rank the unlabeled pool; returns the selection (None: the pool is empty), the strategy's repr, its figures."""
-    index = samples.pool_index(store.database, project.id, splits=("pool",), labeled=False)
-    pool = open_pool(store, index)
-    reporter.progress(0, 0, f"ranking {len(pool):,} images")
-    has_model = turn.model_version_id is not None
-    strategy = get_strategy(project.strategy if has_model else "random_sampling")
-    diagnostics: dict[str, Any] = {"pool": len(pool), "strategy": strategy.name}
-    if not has_model:
-        diagnostics["reason"] = "labels span fewer than two classes, so there is no model yet: a random batch"
-    k = min(len(pool), (batch.size if has_model else batch.first) + batch.reserve)
-    if k == 0:
-        return None, repr(strategy), diagnostics
-    with device_slot(store, reporter):
-        selection = strategy.select(_context(store, project, turn, pool, reporter), k)
-    return selection, repr(strategy), {**selection.diagnostics, **diagnostics}
-
-
-def _context(store: Store, project: Project, turn: Round, pool: ImagePool, reporter: Reporter) -> QueryContext:
-    ids, targets = samples.labeled(store.database, project.id)
-    model = None
-    if turn.model_version_id is not None:
-        version = model_versions.get(store.database, store.actor, project.id, turn.model_version_id)
-        model = load_version(store, version).to(device_of(store)).eval()
-    return QueryContext(
-        pool=pool,
-        labeled_ids=ids,
-        labeled_targets=targets,
-        model=model,
-        classes=len(project.classes),
-        seed=derive_seed(project.seed, "query", turn.number),
-        device=device_of(store),
-        on_progress=reporter.progress,
-    )
-
-
-def store_copies(store: Store, turn: Round, selection: Selection) -> None:
-    """Keep the adversarial copies as float32: eight bits would undo the step."""
-    if selection.copies is None or selection.copy_distances is None:
-        return
-    copies = selection.copies.to("cpu", torch.float32).numpy()  # (k, C, S, S)
-    folder = store.settings.project_folder(turn.project_id, "copies")
-    name = f"round-{turn.number}-{secrets.token_hex(4)}.npy"  # an interrupted attempt keeps the file that its rows name
-    record = atomic_write(folder / name, lambda file: np.save(file, copies, allow_pickle=False))
-    rows = [
-        (int(sample_id), row, float(distance))
-        for row, (sample_id, distance) in enumerate(zip(selection.ids, selection.copy_distances, strict=True))
-        if np.isfinite(distance)
-    ]
-    copy_store.record_copies(store.database, store.actor, turn.id, new_file(store, record), rows)
 
 
 def pick_holdout(store: Store, project: Project, number: int, wanted: int, *, pool_left: bool) -> list[int]:
@@ -200,15 +136,15 @@ def pick_holdout(store: Store, project: Project, number: int, wanted: int, *, po
     return [int(sample_id) for sample_id in ids[order][:share]]
 
 
-def build_queries(selection: Selection | None, holdout: Sequence[int], wanted: int) -> list[NewQuery]:
+def build_queries(ranking: Ranking, holdout: Sequence[int], wanted: int) -> list[NewQuery]:
     """Mix the holdout evenly into the best-ranked images; what is left of the ranking is the reserve.
 
     Args:
-        selection: The ranked images, best first; None when the pool is empty.
+        ranking: The ranked images with what is known about them.
         holdout: Sample ids of the holdout to ask.
         wanted: Queries of the round, holdout and learn together.
     """
-    learn = _learn_queries(selection)
+    learn = _learn_queries(ranking)
     count = max(wanted - len(holdout), 1)  # a round always asks something to learn from
     main, reserve = learn[:count], learn[count:]
     asked = [NewQuery(sample_id=sample_id, kind="holdout", rank=0) for sample_id in holdout]
@@ -221,7 +157,8 @@ def build_queries(selection: Selection | None, holdout: Sequence[int], wanted: i
     return [replace(query, rank=rank) for rank, query in enumerate(ordered)]
 
 
-def _learn_queries(selection: Selection | None) -> list[NewQuery]:
+def _learn_queries(ranking: Ranking) -> list[NewQuery]:
+    selection = ranking.selection
     if selection is None:
         return []
     return [
@@ -234,10 +171,18 @@ def _learn_queries(selection: Selection | None) -> list[NewQuery]:
             copy_row=row
             if selection.copy_distances is not None and np.isfinite(selection.copy_distances[row])
             else None,
-            details={"place": row + 1},
+            details=_details(ranking, row),
         )
         for row in range(len(selection.ids))
     ]
+
+
+def _details(ranking: Ranking, row: int) -> dict[str, Any]:
+    """Return what 'why this image' shows: its place in the ranking and the labeled images nearest to it."""
+    details: dict[str, Any] = {"place": row + 1}
+    if ranking.neighbors is not None:
+        details["neighbors"] = [int(sample_id) for sample_id in ranking.neighbors[row] if sample_id >= 0]
+    return details
 
 
 def _position(value: Any) -> int | None:
@@ -253,12 +198,3 @@ def default_batch(project: Project) -> Batch:
 def _load(store: Store, round_id: int) -> tuple[Round, Project]:
     turn = round_store.get_round(store.database, round_id)
     return turn, projects.get_project(store.database, store.actor, turn.project_id)
-
-
-def device_slot(store: Store, reporter: Reporter) -> AbstractContextManager[bool]:
-    """Hold the one slot of this machine's device: the lock is the kernel's, so a killed holder frees it."""
-
-    def waiting() -> None:
-        reporter.progress(0, 0, "waiting for the device")
-
-    return file_lock(store.settings.run_folder / "device.lock", while_waiting=waiting)

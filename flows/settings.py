@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         return self.home / "logs"
 
     def project_folder(self, project_id: int, kind: str) -> Path:
-        """Return (and make) a project's folder for ``shards``, ``models``, ``copies``, ``originals`` or ``exports``."""
+        """Return (and make) a project's folder for a kind of files: ``shards``, ``models``, ``copies``, ``exports``."""
         folder = self.home / "projects" / str(project_id) / kind
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -34,6 +34,7 @@ ANNOTATOR = "simulated annotator"
 WINDOW = 20
 TEST_FRACTION = 0.2
 SPLIT_SEED = 0
+COLD_START = "random_sampling"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +49,11 @@ class SimulationOptions:
         recipe: How it is trained.
         labels: Labels to reach.
         batch: Queries a round.
-        seed_labels: Random labels of the first round.
+        seed_labels: Labels of the first round.
         seed: Seed of the choice of seed labels, weights and ties.
         image_size: Side in pixels; None takes that of the images, at most 64.
         channels: 1 or 3; None takes that of the images.
+        cold_start: The strategy that chooses the first round's images; the same for all strategies that are compared.
     """
 
     dataset: str
@@ -65,6 +67,7 @@ class SimulationOptions:
     data_dir: Path | None = None
     image_size: int | None = None
     channels: int | None = None
+    cold_start: str = COLD_START
 
     def __post_init__(self) -> None:
         if not 2 <= self.seed_labels <= self.labels:
@@ -80,6 +83,7 @@ class SimulationOptions:
         shape = f"{self.seed_labels}+{self.batch}to{self.labels}"
         place = Path(self.dataset).resolve() if Path(self.dataset).exists() else self.dataset
         origin = f"{place} {self.data_dir and self.data_dir.resolve()} {self.image_size} {self.channels} {self.recipe}"
+        origin += "" if self.cold_start == COLD_START else f" {self.cold_start}"
         mark = hashlib.sha256(origin.encode()).hexdigest()[:6]  # equal names of different folders are different data
         return f"simulation-{data}-{self.model}-{self.strategy}-{shape}-seed{self.seed}{size}-{mark}"
 
@@ -183,6 +187,7 @@ def _create(store: Store, options: SimulationOptions, source: Source) -> Project
         model=options.model,
         recipe=options.recipe,
         strategy=options.strategy,
+        cold_start=options.cold_start,
         batch_size=options.batch,
         reserve_size=0,
         holdout_size=0,
@@ -258,6 +263,7 @@ def _result(store: Store, project: Project, options: SimulationOptions) -> dict[
         "dataset": options.dataset,
         "model": options.model,
         "strategy": repr(get_strategy(options.strategy)),
+        "cold_start": repr(get_strategy(options.cold_start)),
         "seed": options.seed,
         "seed_labels": options.seed_labels,
         "batch": options.batch,

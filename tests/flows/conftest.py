@@ -56,9 +56,8 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 def make_project(store: Store, name: str = "digits", **changes: object) -> Project:
-    spec = ProjectSpec(
-        **{"name": name, "classes": DIGITS, "model": "lenet5", "strategy": "margin", "recipe": "quick", **changes}
-    )
+    small = {"model": "lenet5", "strategy": "margin", "cold_start": "random_sampling", "recipe": "quick"}
+    spec = ProjectSpec(**{"name": name, "classes": DIGITS, **small, **changes})
     return projects.create_project(store.database, store.actor, spec)
 
 

@@ -17,13 +17,14 @@ from safetensors.torch import load_file
 
 from db import model_versions, samples
 from db.access import local_user
-from flows.learning import images_of, load_version
+from flows.learning import load_version
 from flows.predict import formula_safe
 from flows.report import SilentReporter
 from flows.rounds import Batch, run_round
 from flows.settings import Settings
 from flows.simulate import answer_all
 from flows.store import Store, open_store
+from flows.training_data import images_of
 from tests.flows.conftest import Said, make_project, read_digits
 
 Run = Callable[..., Said]

@@ -39,6 +39,15 @@ def open_queries(store: Store, project: Project) -> list:
     return claims.claim(store.database, person(store), project.id, 100)
 
 
+def skip_all(store: Store, project: Project) -> None:
+    """Pass every open query."""
+    ana = person(store)
+    while queue := claims.claim(store.database, ana, project.id, 20):
+        for query in queue:
+            answer = Answer(answer_id=str(uuid.uuid4()), query_id=query.query_id, token=query.token, outcome="skip")
+            answers.submit(store.database, ana, project.id, answer)
+
+
 def ranked_round(store: Store, project: Project) -> int:
     """Answer a first random round and open the second; returns its id."""
     run_round(store, project.id, QUIET, SMALL)
@@ -138,8 +147,8 @@ def _break(patch: pytest.MonkeyPatch, step: str) -> None:
 
     target = {
         "train": "flows.learning.model_versions.record",
-        "select": "flows.rounds.load_version",
-        "copies": "flows.rounds.copy_store.record_copies",
+        "select": "flows.ranking.load_version",
+        "copies": "flows.ranking.copy_store.record_copies",
         "enqueue": "flows.rounds.round_store.enqueue",
     }[step]
     patch.setattr(target, die)
@@ -241,11 +250,7 @@ def test_a_skipping_annotator_never_blocks_the_round(store: Store) -> None:
     project = make_project(store)
     read_digits(store, project, 100)
     run_round(store, project.id, QUIET, SMALL)
-    ana = person(store)
-    while queue := claims.claim(store.database, ana, project.id, 20):
-        for query in queue:
-            answer = Answer(answer_id=str(uuid.uuid4()), query_id=query.query_id, token=query.token, outcome="skip")
-            answers.submit(store.database, ana, project.id, answer)
+    skip_all(store, project)
     assert [due.reason for due in round_store.due(store.database)] == ["complete"]
     assert rounds.begin(store, project.id) is not None
 

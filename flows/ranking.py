@@ -1,0 +1,174 @@
+"""Chooses what a round asks: the strategy that is due, what it may look at, and what is kept of its choice."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db import copies as copy_store
+from db import model_versions, samples
+from db import pseudo_labels as pseudo_store
+from db.records import Project, Round
+from flows.errors import UsageError
+from flows.files import new_file
+from flows.learning import device_of, load_version
+from flows.locks import device_slot
+from flows.report import Reporter
+from flows.store import Store
+from flows.training_data import open_pool
+from pipeline.data.pool import ImagePool
+from pipeline.errors import StrategyError
+from pipeline.files import FileRecord, atomic_write
+from pipeline.randomness import derive_seed
+from pipeline.strategies.base import QueryContext, Selection, Strategy
+from pipeline.strategies.registry import get_strategy
+
+logger = logging.getLogger(__name__)
+
+NEIGHBORS = 5  # labeled images that are shown beside a query
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """What a strategy chose.
+
+    Attributes:
+        selection: The images to ask, best first; None when the pool is empty.
+        strategy: The strategy's repr, the record that is kept.
+        diagnostics: Figures about the ranking, kept with the round.
+        neighbors: int64 (k, up to 5), sample ids of the labeled images nearest to each, -1 where there are fewer; None
+            without a model, labels or FAISS.
+    """
+
+    selection: Selection | None
+    strategy: str
+    diagnostics: dict[str, Any]
+    neighbors: NDArray[np.int64] | None = None
+
+
+def rank(store: Store, project: Project, turn: Round, count: int, reporter: Reporter) -> Ranking:
+    """Choose up to `count` images of the unlabeled pool.
+
+    Raises:
+        UsageError: There is no model, and both of the project's strategies need one.
+    """
+    index = samples.pool_index(store.database, project.id, splits=("pool",), labeled=False)
+    pool = open_pool(store, index)
+    reporter.progress(0, 0, f"ranking {len(pool):,} images")
+    strategy = choose_strategy(project, has_model=turn.model_version_id is not None)
+    diagnostics: dict[str, Any] = {"pool": len(pool), "strategy": strategy.name}
+    if turn.model_version_id is None:
+        diagnostics["reason"] = (
+            f"labels span fewer than two classes, so there is no model yet: {strategy.name} chose this batch"
+        )
+    if min(len(pool), count) == 0:
+        return Ranking(selection=None, strategy=repr(strategy), diagnostics=diagnostics)
+    with device_slot(store, reporter):
+        context = _context(store, project, turn, pool, reporter)
+        selection = strategy.select(context, min(len(pool), count))
+        neighbors = find_neighbors(context, selection.ids)
+    figures = {**selection.diagnostics, **diagnostics}
+    return Ranking(selection=selection, strategy=repr(strategy), diagnostics=figures, neighbors=neighbors)
+
+
+def choose_strategy(project: Project, *, has_model: bool) -> Strategy:
+    """Return the project's strategy, or that of its cold start while the first one lacks the model it needs.
+
+    A simulation always begins with its cold start: strategies are compared from the same first labels.
+
+    Raises:
+        UsageError: That of the cold start needs a model, too.
+    """
+    strategy = get_strategy(project.strategy)
+    if has_model or (not strategy.needs_model and project.kind != "simulation"):
+        return strategy
+    cold_start = get_strategy(project.cold_start)
+    if cold_start.needs_model:
+        raise UsageError(
+            f"expected a strategy without a model for the cold start of {project.name!r}, got {project.cold_start!r}; "
+            f"do: borderline project edit {project.name} --cold-start typiclust"
+        )
+    return cold_start
+
+
+def _context(store: Store, project: Project, turn: Round, pool: ImagePool, reporter: Reporter) -> QueryContext:
+    ids, targets = samples.labeled(store.database, project.id)
+    everything = open_pool(store, samples.pool_index(store.database, project.id, splits=("pool",), labeled=None))
+    there = np.isin(ids, everything.ids)  # one may have been deleted between the two readings
+    model = None
+    if turn.model_version_id is not None:
+        version = model_versions.get(store.database, store.actor, project.id, turn.model_version_id)
+        model = load_version(store, version).to(device_of(store)).eval()
+    return QueryContext(
+        pool=pool,
+        labeled_ids=ids[there],
+        labeled_targets=targets[there],
+        labeled_images=everything.subset(ids[there]),
+        model=model,
+        classes=len(project.classes),
+        seed=derive_seed(project.seed, "query", turn.number),
+        device=device_of(store),
+        on_progress=reporter.progress,
+        round_number=turn.number,
+        scratch=store.settings.project_folder(project.id, "embedders"),
+    )
+
+
+def find_neighbors(context: QueryContext, ids: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Return the labeled images (k, 5) nearest to each image, -1 where there are fewer; None where none can be told.
+
+    They are only to look at: a machine without FAISS asks the same queries without them.
+    """
+    if context.model is None or not len(context.labeled_ids):
+        return None
+    try:
+        from pipeline.features.neighbors import nearest_labeled
+
+        return nearest_labeled(context, ids, NEIGHBORS)
+    except (ImportError, StrategyError) as error:
+        if isinstance(error, StrategyError) and not isinstance(error.__cause__, ImportError):
+            raise
+        _say_once(str(error))
+        return None
+
+
+@functools.cache
+def _say_once(why: str) -> None:
+    logger.warning("queries are stored without their nearest labeled images: %s", why)
+
+
+def store_copies(store: Store, turn: Round, selection: Selection) -> None:
+    """Keep the adversarial copies as float32: eight bits would undo the step."""
+    if selection.copies is None or selection.copy_distances is None:
+        return
+    record = _write(store, turn, "copies", selection.copies.float().cpu().numpy())  # (k, C, S, S)
+    rows = [
+        (int(sample_id), row, float(distance))
+        for row, (sample_id, distance) in enumerate(zip(selection.ids, selection.copy_distances, strict=True))
+        if np.isfinite(distance)
+    ]
+    copy_store.record_copies(store.database, store.actor, turn.id, new_file(store, record), rows)
+
+
+def store_pseudo_labels(store: Store, turn: Round, selection: Selection | None) -> None:
+    """Keep the pseudo-labels for the next training; a selection without any clears those of an interrupted attempt."""
+    file, count = None, 0
+    if selection is not None and selection.pseudo_ids is not None and selection.pseudo_targets is not None:
+        count = len(selection.pseudo_ids)
+        if count:
+            pairs = np.stack([selection.pseudo_ids, selection.pseudo_targets], axis=1).astype(np.int64)  # (P, 2)
+            file = new_file(store, _write(store, turn, "pseudo_labels", pairs))
+    pseudo_store.record(store.database, store.actor, turn.id, file, count)
+
+
+def _write(store: Store, turn: Round, kind: str, array: NDArray[Any]) -> FileRecord:
+    """Write an array of a round under a name of its own: an interrupted attempt keeps the file that its rows name."""
+    name = f"round-{turn.number}-{secrets.token_hex(4)}.npy"
+    folder = store.settings.project_folder(turn.project_id, kind)
+    return atomic_write(folder / name, lambda file: np.save(file, array, allow_pickle=False))

@@ -1,0 +1,125 @@
+"""Turns rows into what a network learns from: labels, adversarial copies, pseudo-labels and the validation split."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from db import copies as copy_store
+from db import pseudo_labels as pseudo_store
+from db import samples
+from db.records import PoolIndex, Project
+from flows.store import Store
+from pipeline.data.pool import ImagePool
+from pipeline.files import check_file
+from pipeline.randomness import per_sample_uniform
+from pipeline.training.labeled import LabeledImages
+
+logger = logging.getLogger(__name__)
+
+COPY_ROUNDS = 3
+PSEUDO_BYTES = 1 << 30  # most memory for the images of pseudo-labels: 10,000 of 180 x 180 pixels in color
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a network learns from.
+
+    Attributes:
+        labeled: Images with their resolved labels.
+        copies: Adversarial copies with the labels of their originals, None without any.
+        pseudo: Images without a label that the last round's model was sure of, with its classes; None without any.
+        validation: Images whose labels were known beforehand, None without any.
+    """
+
+    labeled: LabeledImages
+    copies: LabeledImages | None
+    pseudo: LabeledImages | None
+    validation: LabeledImages | None
+
+    @property
+    def classes_present(self) -> int:
+        """How many classes have at least one label."""
+        return len(torch.unique(self.labeled.targets))
+
+
+def open_pool(store: Store, index: PoolIndex) -> ImagePool:
+    """Open the memory-mapped images of an index."""
+    return ImagePool(index.ids, index.shard, index.row, [store.path(path) for path in index.paths])
+
+
+def images_of(store: Store, project: Project, ids: NDArray[np.int64], splits: tuple[str, ...]) -> torch.Tensor:
+    """Return the uint8 images of some samples, in the order of the ids."""
+    index = samples.pool_index(store.database, project.id, splits=splits, labeled=None)
+    return open_pool(store, index).take(ids)  # (N, C, S, S)
+
+
+def read_training_data(store: Store, project: Project) -> TrainingData:
+    """Read today's labels, the copies of the last rounds, the newest pseudo-labels and the validation split."""
+    ids, targets = samples.labeled(store.database, project.id)
+    labeled = _labeled_images(store, project, ids, targets, ("pool",))
+    known_ids, known_targets = samples.split_truth(store.database, project.id, "validation")
+    validation = None
+    if len(known_ids):
+        validation = _labeled_images(store, project, known_ids, known_targets, ("validation",))
+    return TrainingData(
+        labeled, _read_copies(store, project, labeled), _read_pseudo_labels(store, project, labeled), validation
+    )
+
+
+def _labeled_images(
+    store: Store, project: Project, ids: NDArray[np.int64], targets: NDArray[np.int64], splits: tuple[str, ...]
+) -> LabeledImages:
+    images = images_of(store, project, ids, splits)
+    return LabeledImages(images=images, targets=torch.from_numpy(targets), ids=torch.from_numpy(ids))
+
+
+def _read_copies(store: Store, project: Project, labeled: LabeledImages) -> LabeledImages | None:
+    """Read the copies of these labels; an answer that came since the labels were read waits for the next training."""
+    known = dict(zip(labeled.ids.tolist(), labeled.targets.tolist(), strict=True))
+    found = copy_store.copies_for_training(store.database, project.id, last_rounds=COPY_ROUNDS)
+    rows = [row for row in found if known.get(row.sample_id) == row.position]
+    if not rows:
+        return None
+    arrays: dict[str, NDArray[np.float32]] = {}
+    for row in rows:
+        if row.path not in arrays:
+            check_file(store.path(row.path), row.sha256)
+            arrays[row.path] = np.load(store.path(row.path), mmap_mode="r", allow_pickle=False)
+    images = np.stack([arrays[row.path][row.row] for row in rows])  # (N, C, S, S)
+    return LabeledImages(
+        images=torch.from_numpy(images),
+        targets=torch.tensor([row.position for row in rows]),
+        ids=torch.tensor([row.sample_id for row in rows]),
+    )
+
+
+def _read_pseudo_labels(store: Store, project: Project, labeled: LabeledImages) -> LabeledImages | None:
+    """Read the newest round's pseudo-labels of what is still in the pool without a label and without any answer."""
+    file = pseudo_store.for_training(store.database, project.id)
+    if file is None:
+        return None
+    check_file(store.path(file.path), file.sha256)
+    pairs: NDArray[np.int64] = np.load(store.path(file.path), allow_pickle=False)  # (P, 2)
+    index = samples.pool_index(store.database, project.id, splits=("pool",), labeled=False)
+    usable = np.isin(pairs[:, 0], index.ids) & ~np.isin(pairs[:, 0], labeled.ids.numpy())
+    if not usable.any():
+        return None
+    pool = open_pool(store, index)
+    pairs = _that_fit(pairs[usable], int(np.prod(pool.image_shape)), project.seed)
+    ids, targets = pairs[:, 0].copy(), pairs[:, 1].copy()
+    return LabeledImages(images=pool.take(ids), targets=torch.from_numpy(targets), ids=torch.from_numpy(ids))
+
+
+def _that_fit(pairs: NDArray[np.int64], image_bytes: int, seed: int) -> NDArray[np.int64]:
+    """Return the pairs (P, 2), or a random part of them when their images would take too much memory."""
+    most = max(1, PSEUDO_BYTES // image_bytes)
+    if len(pairs) <= most:
+        return pairs
+    logger.info("%d of %d pseudo-labels train: the images of all would take too much memory", most, len(pairs))
+    order = np.argsort(per_sample_uniform(seed, pairs[:, 0], "pseudo_labels"), kind="stable")
+    return pairs[np.sort(order[:most])]
