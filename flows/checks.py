@@ -6,11 +6,15 @@ import difflib
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from db.records import ProjectSpec
 from flows.errors import UsageError
 from pipeline import catalog
+from pipeline.strategies.spec import parse_spec
 
-COPIES = "+copies"
+if TYPE_CHECKING:
+    from pipeline.strategies.base import Strategy
 
 
 def split_names(text: str) -> tuple[str, ...]:
@@ -33,9 +37,38 @@ def check_model(name: str) -> None:
     _check(name, catalog.MODELS, "a model", "borderline models")
 
 
-def check_strategy(name: str) -> None:
-    """Raise `UsageError` unless a strategy goes by that name (or import path), with or without ``+copies``."""
-    _check(name.removesuffix(COPIES), catalog.STRATEGIES, "a strategy", "borderline strategies")
+def check_strategy(spec: str) -> None:
+    """Make sure that a strategy can be made as `pipeline.strategies.spec` tells; a plain name imports no torch.
+
+    Raises:
+        StrategyError: It cannot; better now than after people have labeled for it.
+    """
+    if spec not in catalog.STRATEGIES:
+        parse_spec(spec)  # a misspelled name is told at once
+        _make(spec)
+
+
+def check_cold_start(spec: str) -> None:
+    """Make sure that a strategy can choose before there is a model.
+
+    Raises:
+        StrategyError: It cannot be made.
+        UsageError: It needs a model.
+    """
+    if spec == ProjectSpec.cold_start:
+        return
+    parse_spec(spec)
+    if _make(spec).needs_model:
+        raise UsageError(
+            f"expected a strategy without a model for the cold start, got {spec!r}; do: --cold-start "
+            f"{ProjectSpec.cold_start}, or random_sampling"
+        )
+
+
+def _make(spec: str) -> Strategy:
+    from pipeline.strategies.registry import get_strategy
+
+    return get_strategy(spec)
 
 
 def check_recipe(name: str) -> None:
@@ -68,11 +101,6 @@ def _check(name: str, known: Mapping[str, object], what: str, command: str) -> N
 
 def _check_import(path: str, what: str) -> None:
     """Try it now, not after people have labeled for it."""
-    if what == "a strategy":
-        from pipeline.strategies.registry import get_strategy
-
-        get_strategy(path)
-        return
     module, _, attribute = path.partition(":")
     try:
         found = callable(getattr(importlib.import_module(module), attribute, None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,10 +100,23 @@ def recipes(json: Json = False) -> None:
 
 
 def strategies(json: Json = False) -> None:
-    """List the query strategies; any of them takes `+copies`."""
-    from pipeline.catalog import STRATEGIES
+    """List the query strategies, what ranking by them costs, and the wrappers that any of them takes.
 
-    _show("Query strategies", STRATEGIES.values(), json)
+    A cost is in forward passes over the pool. Example: borderline project edit birds --strategy margin+deduplicated
+    """
+    from pipeline.catalog import STRATEGIES, WRAPPERS
+
+    kinds = {"strategy": STRATEGIES.values(), "wrapper": WRAPPERS.values()}
+    if json:
+        say(as_json([{"kind": kind, **asdict(entry)} for kind, entries in kinds.items() for entry in entries]))
+        return
+    for title, kind in (("Query strategies", "strategy"), ("Wrappers", "wrapper")):
+        rows = [(entry.name, entry.cost, _in_words(entry)) for entry in kinds[kind]]
+        table(title, ("name", "cost" if kind == "strategy" else "cost added", "what it does"), rows)
+
+
+def _in_words(entry: Entry) -> str:
+    return entry.summary if entry.reference == "-" else f"{entry.summary}\n  {entry.reference}"
 
 
 def _show(title: str, entries: Iterable[Entry], json: bool) -> None:

@@ -11,6 +11,7 @@ from flows.cli.console import as_json, say, store, table
 
 Name = Annotated[str, typer.Argument(help="Name of the project.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+ColdStart = Annotated[str, typer.Option(help="What to ask while there is no model: a strategy that needs none.")]
 
 
 def register_projects(app: typer.Typer) -> None:
@@ -18,6 +19,7 @@ def register_projects(app: typer.Typer) -> None:
     group = typer.Typer(help="Make, list, change, pause and delete projects.", no_args_is_help=True)
     app.add_typer(group, name="project", rich_help_panel="Set up")
     group.command("create")(create)
+    group.command("edit")(edit)
     group.command("list")(list_all)
     group.command("pause")(pause)
     group.command("resume")(resume)
@@ -37,7 +39,8 @@ def create(
     recipe: Annotated[
         str | None, typer.Option(help="How it is trained; by default supervised, or fine_tuning with weights.")
     ] = None,
-    strategy: Annotated[str, typer.Option(help="What to ask next, by name, or package.module:Class.")] = "dfal",
+    strategy: Annotated[str, typer.Option(help="What to ask next; see: borderline strategies.")] = "dfal",
+    cold_start: ColdStart = "typiclust",
     batch: Annotated[int, typer.Option(help="Queries a round.", min=1)] = 10,
     overlap: Annotated[int, typer.Option(help="Annotators that answer each query.", min=1, max=20)] = 1,
     holdout: Annotated[int, typer.Option(help="Images drawn at random to measure accuracy on.", min=0)] = 100,
@@ -52,25 +55,27 @@ def create(
     """
     from db import projects
     from db.projects import ProjectSpec
-    from flows.checks import check_model, check_recipe, check_strategy, check_weights, read_guidelines, split_names
+    from flows import checks
 
-    check_model(model)
-    check_strategy(strategy)
+    checks.check_model(model)
+    checks.check_strategy(strategy)
+    checks.check_cold_start(cold_start)
     recipe = recipe or ("fine_tuning" if weights else "supervised")
-    check_recipe(recipe)
+    checks.check_recipe(recipe)
     spec = ProjectSpec(
         name=name,
-        classes=split_names(classes),
+        classes=checks.split_names(classes),
         image_size=image_size,
         channels=channels,
         model=model,
-        weights=check_weights(weights),
+        weights=checks.check_weights(weights),
         recipe=recipe,
         strategy=strategy,
+        cold_start=cold_start,
         batch_size=batch,
         overlap=overlap,
         holdout_size=holdout,
-        guidelines=read_guidelines(guidelines),
+        guidelines=checks.read_guidelines(guidelines),
         show_predictions=show_predictions,
         seed=seed,
     )
@@ -81,6 +86,36 @@ def create(
         return
     say(f"Project {project.name!r} is there, with {len(project.classes)} classes.")
     say(f"Next: borderline ingest {project.name} FOLDER")
+
+
+def edit(
+    name: Name,
+    strategy: Annotated[str | None, typer.Option(help="What to ask from the next round on.")] = None,
+    cold_start: Annotated[str | None, typer.Option(help="What to ask while there is no model.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="How the next model is trained.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Queries of the next round.", min=1)] = None,
+    json: Json = False,
+) -> None:
+    """Change settings of a project; they hold from its next round on.
+
+    Example: borderline project edit birds --strategy margin+deduplicated
+    """
+    from db import projects
+    from flows import checks
+
+    given = {"strategy": strategy, "cold_start": cold_start, "recipe": recipe, "batch_size": batch}
+    changes = {field: value for field, value in given.items() if value is not None}
+    tests = {"strategy": checks.check_strategy, "cold_start": checks.check_cold_start, "recipe": checks.check_recipe}
+    for field, test in tests.items():
+        if field in changes:
+            test(str(changes[field]))
+    with store() as opened:
+        project = projects.get_project(opened.database, opened.actor, name)
+        project = projects.update_project(opened.database, opened.actor, project.id, **changes)
+    if json:
+        say(as_json(project))
+        return
+    say(f"{project.name}: " + ", ".join(f"{field} is {getattr(project, field)}" for field in given))
 
 
 def list_all(json: Json = False) -> None:

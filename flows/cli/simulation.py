@@ -18,10 +18,13 @@ def register_simulation(app: typer.Typer) -> None:
 def simulate(
     dataset: Annotated[str, typer.Option(help="digits, mnist, ... or a path to images with known classes.")] = "digits",
     data: Annotated[Path | None, typer.Option(help="Folder of downloaded data sets.")] = None,
-    strategy: Annotated[str, typer.Option(help="What to ask next; +copies adds adversarial copies to any.")] = "dfal",
+    strategy: Annotated[str, typer.Option(help="What to ask next; see: borderline strategies.")] = "dfal",
     labels: Annotated[int, typer.Option(help="Labels to reach.", min=2)] = 100,
     batch: Annotated[int, typer.Option(help="Queries a round.", min=1)] = 10,
-    seed_labels: Annotated[int, typer.Option(help="Random labels of the first round.", min=2)] = 20,
+    seed_labels: Annotated[int, typer.Option(help="Labels of the first round.", min=2)] = 20,
+    cold_start: Annotated[
+        str, typer.Option(help="What chooses the first round, whatever the strategy: one that needs no model.")
+    ] = "random_sampling",
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
     model: Annotated[str, typer.Option(help="Classifier by name.")] = "convnet",
     recipe: Annotated[str, typer.Option(help="How it is trained.")] = "supervised",
@@ -43,11 +46,12 @@ def simulate(
     from rich.table import Table
 
     from flows import simulate as simulating
-    from flows.checks import check_model, check_recipe, check_strategy
+    from flows.checks import check_cold_start, check_model, check_recipe, check_strategy
     from flows.report import CaptionReporter, Reporter, SilentReporter
 
     check_model(model)
     check_strategy(strategy)
+    check_cold_start(cold_start)
     check_recipe(recipe)
     if json is not None and (json.is_dir() or not json.absolute().parent.is_dir()):
         from flows.errors import UsageError
@@ -55,7 +59,7 @@ def simulate(
         raise UsageError(f"expected a file in a folder that exists for --json, got {str(json)!r}")
     options = simulating.SimulationOptions(
         dataset=dataset, data_dir=data, strategy=strategy, model=model, recipe=recipe, labels=labels, batch=batch,
-        seed_labels=seed_labels, seed=seed, image_size=image_size, channels=channels,
+        seed_labels=seed_labels, seed=seed, image_size=image_size, channels=channels, cold_start=cold_start,
     )  # fmt: skip
     console = Console()
     shown = Table("labels", "test accuracy", "training s", "ranking s", title=f"{strategy} on {dataset}, seed {seed}")
