@@ -89,8 +89,13 @@ def report(title: str, rows: Sequence[dict[str, Any]], arguments: argparse.Names
         for line in value if isinstance(value, list) else [value]:
             print(f"{name}: {line}")
     print(where["command"])
+    save(rows, arguments, **more)
+
+
+def save(rows: Sequence[dict[str, Any]], arguments: argparse.Namespace, **more: Any) -> None:
+    """Write the rows as JSON if a file was given; a long benchmark does so on its way."""
     if arguments.json:
-        arguments.json.write_text(json.dumps({"rows": list(rows), "machine": where, **more}, indent=2) + "\n")
+        arguments.json.write_text(json.dumps({"rows": list(rows), "machine": machine(), **more}, indent=2) + "\n")
 
 
 def _cell(value: Any) -> str:

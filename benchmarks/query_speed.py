@@ -16,15 +16,16 @@ as it is, and says what it skips. `--peers` measures the peers that are installe
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import arguments, report
+from benchmarks.common import arguments, report, save
 from benchmarks.ranking_methods import Ranking
-from benchmarks.subjects import Digits, Subject, device, read_digits, trained, write_pool
+from benchmarks.subjects import Digits, device, read_digits, trained, write_pool
 
-_HEAVY = {"vgg8": 5_000}  # images at most, without a GPU
+_HEAVY = {"vgg8": 5_000}  # images at most, without a GPU: the printed subset
 
 
 def main() -> None:
@@ -34,27 +35,27 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        for labels in numbers(given.labels):
-            for seed in numbers(given.seeds):
-                subject = trained(given.model, test_files, labels, seed, quick=given.quick)
-                ranking = Ranking(subject, first=not rows, quick=given.quick)
-                measure(ranking, subject, train_files, Path(folder), given)
-                rows += ranking.rows
-                notes += [note for note in ranking.notes if note not in notes]
-                report(f"Ranking of MNIST by {subject.name}", rows, given, notes=notes)
+        for labels, seed in itertools.product(numbers(given.labels), numbers(given.seeds)):
+            subject = trained(given.model, test_files, labels, seed, quick=given.quick)
+            ranking = Ranking(subject, rows, notes, first=not rows, quick=given.quick)
+            for count in pool_sizes(given, given.model):
+                measure(ranking, train_files, count, Path(folder), peers=given.peers)
+                save(rows, given, notes=notes)
+    report(f"Ranking of MNIST by {given.model}", rows, given, notes=notes)
 
 
-def measure(ranking: Ranking, subject: Subject, digits: Digits, folder: Path, given: argparse.Namespace) -> None:
-    """Measure everything on pools up to the size of MNIST, and ours alone on larger ones."""
-    for count in pool_sizes(given, subject.name):
-        pool = write_pool(folder, digits, count)
-        ranking.note(f"{count:,} images lie in {count * pool.take([0]).numel() / 2**20:,.0f} MB of mapped files")
-        ranking.look_at(pool)
-        ranking.ours(exhaustive=count <= len(digits.images) or device().type == "cuda")
-        if count > len(digits.images):
-            continue
-        if given.peers:
-            ranking.peers()
+def measure(ranking: Ranking, digits: Digits, count: int, folder: Path, *, peers: bool) -> None:
+    """Measure everything on a pool up to the size of MNIST, and ours alone on a larger one."""
+    real = count <= len(digits.images)
+    pool = write_pool(folder, digits, count)
+    ranking.note(f"{count:,} images lie in {count * pool.take([0]).numel() / 2**20:,.0f} MB of mapped files")
+    if count == _HEAVY.get(ranking.subject.name):
+        ranking.note(f"{ranking.subject.name} without a GPU: the first {count:,} images stand for all pools")
+    ranking.look_at(pool)
+    ranking.ours(exhaustive=real or device().type == "cuda")
+    if real and peers:
+        ranking.peers()
+    if real:
         ranking.strategies()
 
 

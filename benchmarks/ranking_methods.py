@@ -35,17 +35,20 @@ class Ranking:
 
     Args:
         subject: The network.
+        rows: The table, to which rows are added.
+        notes: Lines below it, each once.
         first: Whether strategies and slow peers are measured as well.
         quick: Smaller subsets and k.
     """
 
-    def __init__(self, subject: Subject, *, first: bool, quick: bool) -> None:
+    def __init__(
+        self, subject: Subject, rows: list[dict[str, Any]], notes: list[str], *, first: bool, quick: bool
+    ) -> None:
         self.subject, self.model, self.first, self.quick = subject, subject.model, first, quick
         self.ks = (10, 100) if quick else (10, 100, 1000)
         self.pass_seconds, self.peer_seconds, self.strategy_seconds = (0.2, 0.5, 0.5) if quick else (4.0, 10.0, 60.0)
         self.least_peer, self.least_strategy = (8, 100) if quick else (32, 500)  # images at least
-        self.rows: list[dict[str, Any]] = []
-        self.notes: list[str] = []
+        self.rows, self.notes = rows, notes
 
     def look_at(self, pool: ImagePool) -> None:
         """Take a pool, and measure an inference pass over it or, where that takes seconds, over its first images."""
@@ -176,5 +179,6 @@ class Ranking:
 
     def note(self, text: str) -> None:
         """Keep a line to be printed below the table."""
-        self.notes.append(text)
+        if text not in self.notes:
+            self.notes.append(text)
         print(text, file=sys.stderr, flush=True)
