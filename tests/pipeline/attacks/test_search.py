@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.attacks import lazy
-from pipeline.attacks.deepfool import DeepFoolResult, deepfool, push
+from pipeline.attacks.border import Norm
+from pipeline.attacks.deepfool import DeepFoolResult, DeepFoolSettings, deepfool, push
 from pipeline.attacks.estimate import FirstStep
 from pipeline.attacks.search import nearest_to_border
 from pipeline.data.pool import ImagePool
 from pipeline.errors import StrategyError
+from pipeline.models.registry import build_model
 from tests.pipeline.toys import Linear, linear, stripes, trained
 
 
@@ -38,6 +41,68 @@ def test_lazy_equals_exhaustive(name: str, count: int, seed: int) -> None:
         assert int(found.diagnostics["attacked"]) <= 3 * k + 64 + 128  # lazy, really
 
 
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_lazy_equals_exhaustive_on_a_larger_pool_and_says_what_it_did(norm: Norm) -> None:
+    model, pool = trained("lenet5", 1), pool_of(6_000, seed=30)
+    distance = deepfool(model, pool.take(pool.ids), norm=norm, chunk=1000).distance.numpy()
+    order = np.lexsort((pool.ids, distance))
+    for k in (10, 300):
+        found = nearest_to_border(model, pool, k, norm=norm)
+        assert np.array_equal(found.ids, pool.ids[order[:k]])
+        assert int(found.diagnostics["estimated"]) < 3_000
+        assert int(found.diagnostics["attacked"]) < 3 * k + 64 + 128
+
+
+@pytest.mark.parametrize("candidates", [1, 2])
+def test_lazy_equals_exhaustive_with_few_candidates(candidates: int) -> None:
+    model, pool = trained("convnet"), pool_of(400)
+    quick, whole = (nearest_to_border(model, pool, 30, candidates=candidates, exhaustive=e) for e in (False, True))
+    assert np.array_equal(quick.ids, whole.ids)
+    assert np.allclose(quick.distance, whole.distance, rtol=1e-3)
+
+
+def test_color_images_of_224_pixels() -> None:
+    model = build_model("mobilenet_v3_small", classes=4, channels=3, image_size=224, seed=0).eval()
+    images = torch.randint(0, 255, (9, 3, 224, 224), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pool = ImagePool.from_tensor(images)
+    quick, whole = (nearest_to_border(model, pool, 2, exhaustive=e) for e in (False, True))
+    assert np.isfinite(whole.distance).all()
+    assert np.array_equal(quick.ids, whole.ids)
+    assert np.allclose(quick.distance, whole.distance, rtol=1e-3)
+
+
+def test_a_block_takes_no_more_memory_or_scans_in_a_larger_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    peaks: list[int] = []
+
+    def watched(self: lazy.Search, block: np.ndarray) -> None:
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        attack_block(self, block)
+        peaks.append(tracemalloc.get_traced_memory()[1] - before)
+
+    attack_block = lazy.Search._attack_block
+    monkeypatch.setattr(lazy.Search, "_attack_block", watched)
+    model, most = linear(3, 4), {}
+    tracemalloc.start()  # NumPy reports its arrays
+    try:
+        for count in (2_000, 2_000, 200_000):  # the first warms up
+            images = torch.randint(0, 255, (count, 1, 2, 2), generator=torch.Generator().manual_seed(0))
+            nearest_to_border(model, ImagePool.from_tensor(images.to(torch.uint8)), 300)
+            most[count] = max(peaks)
+            peaks.clear()
+    finally:
+        tracemalloc.stop()
+    assert most[200_000] < 1.5 * most[2_000] < 200_000  # a mask of the pool alone would be 200,000 bytes
+
+
+def test_blocks_are_smaller_where_images_are_larger() -> None:
+    images = torch.zeros(3, 3, 2000, 2000, dtype=torch.uint8)
+    search = lazy.Search(linear(2, 4), ImagePool.from_tensor(images), 1, DeepFoolSettings(), 0.75, 0, None)
+    assert search._block(256) == 1
+    small = lazy.Search(linear(2, 4), pool_of(3), 1, DeepFoolSettings(), 0.75, 0, None)
+    assert small._block(256) == 256
+
+
 def test_exhaustive_is_deepfool_sorted() -> None:
     model, pool = trained("convnet"), pool_of(60)
     distance = deepfool(model, pool.take(pool.ids)).distance.numpy()
@@ -47,9 +112,9 @@ def test_exhaustive_is_deepfool_sorted() -> None:
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])
-def test_both_norms(norm: str) -> None:
+def test_both_norms(norm: Norm) -> None:
     model, pool = trained("lenet5"), pool_of(500)
-    quick, whole = (nearest_to_border(model, pool, 20, norm=norm, exhaustive=e) for e in (False, True))  # type: ignore[arg-type]
+    quick, whole = (nearest_to_border(model, pool, 20, norm=norm, exhaustive=e) for e in (False, True))
     assert np.array_equal(quick.ids, whole.ids)
 
 
