@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sqlalchemy import select
 
 from db import projects, samples
@@ -26,6 +27,7 @@ from flows.rounds import Batch, run_round
 from flows.simulate import SimulationOptions, answer_all
 from flows.store import Store
 from pipeline.catalog import STRATEGIES, WRAPPERS
+from pipeline.data.pool import ImagePool
 from pipeline.features.learned import STEPS
 from tests.flows.conftest import Said, make_project, read_digits
 from tests.flows.strategies import HERE, SmallestIds
@@ -121,6 +123,22 @@ def test_a_strategy_is_given_the_round_its_labels_with_images_and_a_folder(store
     assert len(second.labeled_ids) == len(second.labeled_targets) == 25
     assert second.scratch == store.settings.project_folder(project.id, "embedders")
     assert set(second.pool.ids.tolist()).isdisjoint(second.labeled_ids.tolist())
+
+
+def test_an_image_that_is_deleted_while_labels_are_read_is_left_out(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(store)
+    read_digits(store, project, 40, test=False)
+    run_round(store, project.id, QUIET, SMALL)
+    turn = round_store.get_round(
+        store.database, round_store.history(store.database, store.actor, project.id)[0].round_id
+    )
+    there = int(samples.pool_index(store.database, project.id).ids[0])
+    monkeypatch.setattr("flows.ranking.samples.labeled", lambda *_: (np.array([there, 99_999]), np.array([3, 4])))
+    context = ranking._context(store, project, turn, ImagePool.from_tensor(torch.zeros(1, 1, 2, 2).byte()), QUIET)
+    assert context.labeled_ids.tolist() == [there]
+    assert context.labeled_targets.tolist() == [3]
 
 
 def test_each_learn_query_tells_its_nearest_labeled_images(store: Store) -> None:

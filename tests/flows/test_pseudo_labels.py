@@ -19,6 +19,7 @@ from flows.store import Store, open_store
 from flows.training_data import read_training_data
 from pipeline.errors import FileDamaged
 from pipeline.training.labeled import LabeledImages
+from pipeline.training.supervised import train
 from tests.database_fixtures import Place
 from tests.flows.conftest import make_project, read_digits
 from tests.flows.strategies import HERE
@@ -151,10 +152,32 @@ def test_images_that_would_fill_the_memory_are_left_out(store: Store, monkeypatc
     assert some.ids.tolist() == pseudo_of(store, project).ids.tolist()
 
 
-def test_ceal_itself(store: Store) -> None:
+def test_a_label_that_was_taken_back_while_they_are_read_counts_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = project_with_pseudo_labels(store)
+    one = int(pseudo_of(store, project).ids[3])
+    ids, targets = samples.labeled(store.database, project.id)
+    before = np.append(ids, one), np.append(targets, 0)  # as the labels were a moment ago
+    monkeypatch.setattr("flows.training_data.samples.labeled", lambda *_: before)
+    data = read_training_data(store, project)
+    assert one in data.labeled.ids.tolist()
+    assert data.pseudo is not None
+    assert one not in data.pseudo.ids.tolist()
+
+
+def test_ceal_itself(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[LabeledImages] = []
+
+    def watched(*arguments: object, pseudo: LabeledImages, **more: object) -> object:
+        given.append(pseudo)
+        return train(*arguments, pseudo=pseudo, **more)  # type: ignore[arg-type]
+
     project = project_with_pseudo_labels(store, "ceal(threshold=2.0)")
     file = pseudo_labels.for_training(store.database, project.id)
     assert file is not None
     answer_all(store, ana(store), project)
+    monkeypatch.setattr("flows.learning.train", watched)
     run_round(store, project.id, QUIET, SMALL)
     assert used(store, project) == [0, file.count]  # it asks others than it is sure of
+    assert [len(pseudo) for pseudo in given] == [file.count]
