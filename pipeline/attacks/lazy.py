@@ -30,7 +30,7 @@ Positions = NDArray[np.int64]
 Progress = Callable[[int, int, str], None]
 
 _CHECKED = 64  # images attacked next in order, and as many at random, to measure the recall
-_BLOCK = 256  # images estimated or attacked before the bound is looked at again
+_PART = 256  # images estimated or attacked before the bound is looked at again; more where a chunk is larger
 _BLOCK_PIXELS = 1 << 24  # most pixels in a block, for a gradient is kept of each: 64 MB
 _WIDER = 0.75  # factor on the slack after a violation
 
@@ -77,6 +77,7 @@ class Search:
         with borrowed(self.model), torch.inference_mode(mode=False):
             image = to_float(self.pool.take(self.ids[:1]).to(device), dtype)
             self.chunks = Chunks(self.batch_size or fitting_batch(self.model, image))
+        self.part = max(_PART, self.chunks.size)
         began = time.perf_counter()
         size = self.batch_size or inference_batch(self.pool.image_shape, device)
         while True:
@@ -105,7 +106,7 @@ class Search:
     def run(self) -> None:
         """Search, check the recall, and widen the slack until the check finds nothing."""
         sample = self._random(np.arange(len(self.pool)), _CHECKED, "steepness")
-        for part in self._split(sample, _BLOCK):
+        for part in self._split(sample, self._block(_CHECKED)):
             self._estimate(part, self.pool.take(self.ids[part]), Pruning(self.steepness, 0.0))
         while True:
             self._attack_in_order()
@@ -122,7 +123,7 @@ class Search:
         start, size = 0, max(2 * self.k, _CHECKED)
         while start < len(waiting):
             block = waiting[start : start + self._block(size)]
-            start, size = start + len(block), _BLOCK
+            start, size = start + len(block), self.part
             block = block[self._least_estimate(self.gap[block]) < self.limit()]
             if not len(block):
                 return
@@ -135,7 +136,8 @@ class Search:
         order = np.lexsort((self.ids[block], self.estimate[block]))
         while len(order):
             limit = self.limit()
-            part = order[: min(_BLOCK, max(_CHECKED, self.k - len(self.best)))]
+            missing = self.k - len(self.best)
+            part = order[: min(self.part, max(_CHECKED, missing or self.chunks.size // 2))]
             part, order = part[self.estimate[block[part]] * self.slack < limit], order[len(part) :]
             if not len(part):
                 return
@@ -157,7 +159,7 @@ class Search:
 
     def attack(self, positions: Positions) -> None:
         """Run DeepFool on some positions in full: all classes, no bound."""
-        for part in self._split(positions, self._block(_BLOCK)):
+        for part in self._split(positions, self._block(self.part)):
             images = self.pool.take(self.ids[part])
             self._attack(part, images, self._estimate(part, images, None), bound=math.inf, pruning=None)
 
