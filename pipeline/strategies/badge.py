@@ -94,7 +94,8 @@ class OuterProducts:
         for where, some in blocks(self.right):
             inner = (as_float(self.left[where]) @ a) * (some @ h)
             apart[where] = self.squares[where] + self.squares[row] - 2 * inner
-        return apart.clamp_min_(0.0)
+        rounding = 1e-6 * (self.squares + self.squares[row])
+        return torch.where(apart > rounding, apart, 0.0)
 
 
 def spread(
@@ -116,6 +117,7 @@ def spread(
     squared = gradients.squares.clone()  # to the origin, before the first pick
     rows, scores = [int(squared.argmax())], [float(squared.max()) ** 0.5]
     squared.fill_(torch.inf)
+    left = np.delete(np.arange(len(ids)), rows)
     while len(rows) < k:
         squared = torch.minimum(squared, gradients.squared_distance(rows[-1]))
         weight = squared.double().numpy().copy()
@@ -123,7 +125,7 @@ def spread(
         race = -np.log(per_sample_uniform(seed, ids, f"pick {len(rows)}").clip(1e-300))
         with np.errstate(divide="ignore"):
             time = np.where(weight > 0, race / weight, np.inf)
-        time[rows] = np.nan  # taken; rows of weight 0 come last, by id
-        rows.append(int(np.nanargmin(time)))
+        rows.append(int(left[np.argmin(time[left])]))  # rows of weight 0 come last, by id
+        left = left[left != rows[-1]]
         scores.append(float(weight[rows[-1]]) ** 0.5)
     return np.array(rows, dtype=np.int64), np.array(scores)

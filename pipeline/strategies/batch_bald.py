@@ -25,6 +25,7 @@ from pipeline.strategies.ranking import TopK
 
 _BYTES = 1 << 26  # of what is held at a time
 _FULL = 0.99  # of the information that the draws hold
+_EQUAL = 1e-12  # nats, a difference of rounding
 _LOOKED_AT = 16  # rows whose gain is computed before the bounds are looked at again
 
 
@@ -195,13 +196,13 @@ def _best_gain(bound: Tensor, gain: Callable[[Tensor], Tensor]) -> int:
     for start in range(0, len(order), _LOOKED_AT):
         rows = order[start : start + _LOOKED_AT]
         rows = rows[bound[rows] > -torch.inf]
-        if not len(rows) or float(bound[rows[0]]) < best:
+        if not len(rows) or float(bound[rows[0]]) < best - _EQUAL:
             break
         bound[rows] = gain(rows)
         top = float(bound[rows].max())
-        first = int(rows[bound[rows] == top].min())
-        if top > best or (top == best and first < row):
-            best, row = top, first
+        first = int(rows[bound[rows] >= top - _EQUAL].min())
+        if top > best + _EQUAL or (top >= best - _EQUAL and first < row):
+            best, row = max(top, best), first
     return row
 
 

@@ -8,22 +8,21 @@ averaging gradients before taking a length, or weighting labels equally, is anot
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
 
 from pipeline.attacks.border import check_logits
 from pipeline.errors import StrategyError
 from pipeline.features.embedding import require_features
+from pipeline.models.gradient_lengths import gradient_lengths
 from pipeline.models.state import borrowed
 from pipeline.strategies.adversarial import rank_by_gradient
 from pipeline.strategies.badge import probability_error
 from pipeline.strategies.base import QueryContext, Selection, check_request, model_of
 
-_BYTES = 1 << 26  # of gradients that are held at a time
 _LAYERS = ("all", "last")
 
 
@@ -32,8 +31,8 @@ class EGL:
     """Largest expected length of the loss's gradient.
 
     Attributes:
-        layers: 'all' parameters, by one backward pass a class and image; or the 'last' layer's weights alone, whose
-            gradient is a product of two vectors: cheap, and close to BADGE's length.
+        layers: 'all' parameters, by a backward pass a class; or the 'last' layer's weights alone, whose gradient is a
+            product of two vectors: the price of one look, and close to BADGE's length.
     """
 
     layers: str = "all"
@@ -50,12 +49,8 @@ class EGL:
         """Return the k images of the largest expected gradient."""
         check_request(self, context, k)
         model = model_of(context)
-        if self.layers == "last":
-            return rank_by_gradient(context, k, _last_layer(model, context.classes), descending=True)
-        numbers = sum(parameter.numel() for parameter in model.parameters())
-        size = max(1, _BYTES // (4 * max(1, numbers)))
-        context = replace(context, batch_size=min(context.batch_size or 64, size))
-        return rank_by_gradient(context, k, _all_layers(model, context.classes), descending=True)
+        measure = _last_layer if self.layers == "last" else _all_layers
+        return rank_by_gradient(context, k, measure(model, context.classes), descending=True)
 
 
 def _last_layer(model: nn.Module, classes: int) -> Callable[[Tensor], Tensor]:
@@ -78,30 +73,13 @@ def _last_layer(model: nn.Module, classes: int) -> Callable[[Tensor], Tensor]:
 
 
 def _all_layers(model: nn.Module, classes: int) -> Callable[[Tensor], Tensor]:
-    weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
-    buffers = {name: buffer.detach() for name, buffer in model.named_buffers()}
-
-    def logit_slope(mix: Tensor, image: Tensor) -> dict[str, Tensor]:
-        def mixed(parameters: dict[str, Tensor]) -> Tensor:
-            logits = functional_call(model, (parameters, buffers), (image[None],))[0]  # (K,)
-            return torch.as_tensor((logits * mix).sum())
-
-        slopes: dict[str, Tensor] = grad(mixed)(weights)
-        return slopes
-
     def measure(images: Tensor) -> Tensor:
-        with borrowed(model):
+        with borrowed(model), torch.inference_mode(mode=False), torch.enable_grad():
             with torch.no_grad():
                 logits = model(images)
             check_logits(logits, classes)
             chance = torch.softmax(logits.double(), dim=1)  # (B, K)
-            expected = chance.new_zeros(len(images))
-            for label in range(chance.shape[1]):
-                mix = chance.clone()  # the gradient of the loss by the logits: p - e_label
-                mix[:, label] -= 1
-                slopes = vmap(logit_slope)(mix.to(images.dtype), images)
-                square = sum(slope.flatten(1).double().square().sum(dim=1) for slope in slopes.values())
-                expected += chance[:, label] * torch.as_tensor(square).sqrt()
-        return expected
+            errors = chance[:, None] - torch.eye(classes, dtype=chance.dtype, device=chance.device)  # (B, K, K)
+            return (chance * gradient_lengths(model, images.clone(), errors.to(images.dtype))).sum(dim=1)
 
     return measure

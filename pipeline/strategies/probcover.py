@@ -57,7 +57,7 @@ class ProbCover(ByFeatures):
         labeled = normalized(torch.from_numpy(space.labeled))  # (L, D)
         radius = self._radius(pool, space)
         picks, covered = greedy_cover(pool, labeled, radius, k)
-        return Choice(rows[picks], covered.astype(np.float64), {"radius": round(radius, 4), "compared": len(rows)})
+        return Choice(rows[picks], covered.astype(np.float64), {"radius": radius, "compared": len(rows)})
 
     def _thin(self, space: Space, k: int) -> NDArray[np.int64]:
         ids, most = space.pool.ids, max(self.most, k)

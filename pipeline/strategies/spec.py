@@ -105,6 +105,8 @@ def _literal(item: ast.keyword, text: str) -> Any:
 def _known(name: str) -> Spec:
     if name in STRATEGIES:
         return Spec(name)
+    if name == _MIXED:
+        raise StrategyError(f"expected shares, such as {_MIXED}(dfal_0=0.9, random_sampling=0.1), got none")
     if name in WRAPPERS:
         raise StrategyError(f"expected a strategy before {name}, got none; such as margin+{name}")
     raise _unknown(name, list(STRATEGIES))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +11,16 @@ import pytest
 from pipeline.data.pool import ImagePool
 from pipeline.errors import StrategyError
 from pipeline.strategies.base import QueryContext, Selection, Strategy
+from pipeline.strategies.copies import WithCopies
+from pipeline.strategies.core_set import CoreSetRobust
+from pipeline.strategies.deduplicated import Deduplicated
+from pipeline.strategies.dfal import DFAL0
+from pipeline.strategies.egl import EGL
+from pipeline.strategies.mixed import Mixed
+from pipeline.strategies.random_sampling import RandomSampling
 from pipeline.strategies.registry import get_strategy
+from pipeline.strategies.subsampled import Subsampled
+from pipeline.strategies.uncertainty import Margin
 from tests.pipeline.toys import stripes, trained
 
 HERE = "tests.pipeline.strategies.test_registry"
@@ -28,6 +39,11 @@ class SmallestIds:
 
 @dataclass(frozen=True)
 class NeedsAnArgument:
+    argument: int
+
+
+@dataclass(frozen=True)
+class WithASetting(SmallestIds):
     argument: int
 
 
@@ -60,19 +76,66 @@ def test_dfal_is_dfal_0_with_copies() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "made"),
+    [
+        ("core_set_robust(outliers=0.001)", CoreSetRobust(outliers=0.001)),
+        ("margin+deduplicated+copies", WithCopies(base=Deduplicated(base=Margin()))),
+        ("egl + subsampled(size=50)", Subsampled(base=EGL(), size=50)),
+        ("mixed(margin=0.75, random_sampling=0.25)", Mixed(parts=((Margin(), 0.75), (RandomSampling(), 0.25)))),
+        ("mixed(margin=0.5, egl=0.5)+copies", WithCopies(base=Mixed(parts=((Margin(), 0.5), (EGL(), 0.5))))),
+        ("dfal(norm='linf')", WithCopies(base=DFAL0(norm="linf"))),
+        (f"{HERE}:WithASetting(argument=3)+subsampled", Subsampled(base=WithASetting(argument=3))),
+    ],
+)
+def test_specs_with_settings_and_wrappers(spec: str, made: object) -> None:
+    assert get_strategy(spec) == made
+
+
+@pytest.mark.parametrize(
     ("spec", "words"),
     [
         ("dfl", "did you mean dfal"),
-        ("zzz", "choose one of: dfal, dfal_0, margin, random_sampling"),
+        ("zzz", "choose one of: dfal, dfal_0, "),
         ("dfal+copies", "it makes them already"),
+        ("dfal+deduplicated", r"write \+copies last"),
         ("zzz+copies", "choose one of"),
+        ("margin+balanced", "did you mean class_balanced"),
+        ("margin+zzz", "choose one of: copies, class_balanced"),
+        ("deduplicated", "expected a strategy before deduplicated"),
         ("no.module:x", "to import"),
         (f"{HERE}:Missing", "to import"),
-        (f"{HERE}:NeedsAnArgument", "without arguments"),
+        (f"{HERE}:NeedsAnArgument", "give defaults"),
         (f"{HERE}:NoStrategy", "name, needs_model, makes_copies and select"),
         (":x", "import path"),
+        ("", "such as dfal or"),
+        ("dfal or margin", "such as dfal or"),
+        ("margin(", "such as dfal or"),
+        ("__import__('os').system('true')", "such as dfal or"),
+        ("bald(draws=__import__('os'))", "a number or a quoted word for draws"),
+        ("bald(drawn=5)", "settings that bald has"),
+        ("bald(draws=1)", "2 draws or more"),
+        ("mixed(margin=0.5)", "add up to 1"),
+        ("mixed(margin=2)", r"shares in \(0, 1\]"),
+        ("mixed(dfal=0.5, margin=0.5)", r"write mixed\(...\)\+copies"),
+        ("mixed()", "expected shares, such as"),
+        ("ceal(criterion='luck')", "expected criterion entropy"),
+        ("core_set_robust(outliers=2)", "expected outliers in"),
+        ("power_bald(power=0)", "a power above 0"),
+        ("egl(layers='first')", "'all' or 'last'"),
+        ("bim(step=0)", "a step above 0"),
+        ("typiclust(neighbors=0)", "1 or more neighbors"),
+        ("probcover(purity=0)", "expected purity"),
+        ("batch_bald(draws=1)", "2 draws"),
+        ("margin+deduplicated(similarity=2)", "expected similarity"),
+        ("margin+subsampled(size=0)", "a size of 1 or more"),
+        ("margin+class_balanced(shortlist=0)", "a shortlist of 1 or more"),
     ],
 )
 def test_wrong_specs_get_one_clear_sentence(spec: str, words: str) -> None:
     with pytest.raises(StrategyError, match=words):
         get_strategy(spec)
+
+
+def test_reading_a_spec_imports_no_torch() -> None:
+    code = "import sys, pipeline.strategies.spec as s; s.parse_spec('margin+copies'); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
