@@ -91,7 +91,8 @@ def deepfool(
         minimum_step: Added to each step, so that an image on the border moves.
         candidates: How many other classes are looked at, by the logits of the image itself; None looks at all.
         bound: An image whose perturbation grows longer is given up, with distance inf.
-        chunk: Images worked on at a time; None lets the image size decide. Halved when a GPU's memory is too small.
+        chunk: Images worked on at a time; None lets the image size and the memory that the model needs decide. Halved
+            when a GPU's memory is too small.
 
     Returns:
         Distances, perturbed images and classes, on the model's device.

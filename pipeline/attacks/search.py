@@ -1,9 +1,13 @@
 """The k images of a whole pool that are nearest to the decision border, at about the price of looking at it once.
 
-A lazy exact search. One forward pass ranks the pool by logit gap; a one-step estimate orders the candidates; DeepFool
-runs on them in that order until the next estimate, times a slack, is past the k-th best distance. That an estimate
-times the slack is below the true distance is measured, not proved: so each search attacks 64 images next in order and
-64 random ones in full, and if one of them should have been in, it widens the slack and goes on.
+A lazy exact search. One forward pass ranks the pool by logit gap. Block by block of that order, DeepFool's first step
+is a one-step estimate; in the estimate's order DeepFool goes on where the estimate times a slack is below the k-th best
+distance so far, and gives up what is pushed farther. The search stops where no gap can close within that distance, as
+the largest gradient tells: nothing that remains can enter the top k.
+
+That an estimate times the slack is below the true distance, and that no gradient is much larger than those seen (64
+random images in all classes, then all that are worked on), is measured, not proved: so each search attacks 64 images
+next in order and 64 random ones in full, and if one of them should have been in, it widens the slack and goes on.
 """
 
 from __future__ import annotations
@@ -71,9 +75,10 @@ def nearest_to_border(
         minimum_step: Added to each step.
         candidates: How many other classes are looked at; None is all.
         classes: K, when the logits shall be checked against it.
-        slack: Share of an estimate that a true distance is taken to reach at least.
+        slack: Share of an estimate that a true distance is taken to reach at least. A violation lowers it, and the
+            trust in the largest gradient with it.
         seed: Of the random part of the recall check; the answer does not depend on it.
-        batch_size: Images at a time; None lets the image size decide.
+        batch_size: Images at a time; None lets the image size and the memory that the model needs decide.
         on_progress: Called with (images seen, images of the pool, a line to show).
 
     Raises:
