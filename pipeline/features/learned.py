@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from pipeline.data.pool import ImagePool
@@ -30,6 +30,7 @@ _BATCH = 128
 _RATE = 2e-3
 _MOST_IMAGES = 20_000
 _MOST_BYTES = 1 << 28
+_LEARNED_FROM = "images"
 _SEED = 0  # the same features in every round of a project
 
 
@@ -39,8 +40,8 @@ def learn(
     """Return a network from images (B, C, S, S) to features (B, D), in eval mode on `device`.
 
     It is learned from up to 20,000 images of the pool, chosen by their ids alone. With a scratch folder it is kept
-    there, and the next round takes it as it is, so that features of different rounds belong together; delete the file
-    to learn anew.
+    there, and later rounds take it as it is, so that features of different rounds belong together; it is learned anew
+    once the pool has more than twice as many images to learn from.
 
     Args:
         kind: 'autoencoder' or 'contrastive'.
@@ -58,13 +59,12 @@ def learn(
         torch.manual_seed(derive_seed(_SEED, kind))
         network: nn.Module = NETWORKS[kind](channels)
     path = None if scratch is None else scratch / f"{kind}-{_key(network)}.safetensors"
-    if path is not None and path.exists():
-        _read(network, path)
-    else:
-        _train(network, kind, _images(pool), device, on_progress)
+    most = _count(pool)
+    if path is None or not path.exists() or 2 * _read(network, path) < most:
+        _train(network, kind, _images(pool, most), device, on_progress)
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write_bytes(path, save({k: v.cpu().contiguous() for k, v in network.state_dict().items()}))
+            tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+            atomic_write_bytes(path, save(tensors, {_LEARNED_FROM: str(most)}))
     return network.to(device).eval()
 
 
@@ -73,22 +73,28 @@ def _key(network: nn.Module) -> str:
     return hashlib.sha256(f"{shapes} {STEPS} {_BATCH} {_RATE}".encode()).hexdigest()[:12]
 
 
-def _read(network: nn.Module, path: Path) -> None:
+def _read(network: nn.Module, path: Path) -> int:
+    """Load a kept network and return how many images it was learned from."""
     try:
-        network.load_state_dict(load(path.read_bytes()))
-    except (SafetensorError, RuntimeError, OSError) as error:
+        with safe_open(path, framework="pt") as file:
+            network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - no mapping
+            return int(file.metadata()[_LEARNED_FROM])
+    except (SafetensorError, RuntimeError, OSError, KeyError, TypeError) as error:
         raise FileDamaged(f"expected a learned network at {path}, got: {error}; delete it to learn anew") from error
 
 
-def _images(pool: ImagePool) -> Tensor:
+def _count(pool: ImagePool) -> int:
+    return min(len(pool), max(1, min(_MOST_IMAGES, _MOST_BYTES // int(np.prod(pool.image_shape)))))
+
+
+def _images(pool: ImagePool, most: int) -> Tensor:
     """Return the images (n, C, S, S) to learn from, chosen and ordered by their ids alone."""
     ids = np.asarray(pool.ids)
-    most = max(1, min(_MOST_IMAGES, _MOST_BYTES // int(np.prod(pool.image_shape))))
     return pool.take(ids[np.lexsort((ids, per_sample_uniform(_SEED, ids, "learned features")))[:most]])
 
 
 def _train(network: nn.Module, kind: str, images: Tensor, device: torch.device, on_progress: Progress | None) -> None:
-    steps = STEPS[kind]
+    steps = min(STEPS[kind], 50 + len(images) // 4)  # few images are learned soon
     optimizer = torch.optim.AdamW(network.to(device).train().parameters(), lr=_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
     for step in range(steps):

@@ -72,7 +72,12 @@ def test_a_kept_network_serves_later_rounds(context: QueryContext, tmp_path: Pat
     smaller = replace(kept, pool=kept.pool.subset(kept.pool.ids[3:]))
     strategy.select(smaller, 6)
     assert not any("without labels" in line for line in lines)
-    assert same(first, strategy.select(kept, 6))
+    images = stripes(161, seed=12)
+    for count, anew in ((160, False), (161, True)):  # learned from 80
+        larger = ImagePool.from_tensor(images.images[:count], images.ids[:count].numpy())
+        strategy.select(replace(kept, pool=larger), 6)
+        assert any("without labels" in line for line in lines) == anew
+    assert not same(first, strategy.select(kept, 6))  # other features by now
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(FileDamaged, match="delete it to learn anew"):
