@@ -113,11 +113,15 @@ def check_source(project: Project, source: Source, options: IngestOptions) -> No
     """Refuse an empty source and classes that the project has not, before anything is written."""
     if len(source) == 0:
         raise UsageError(f"expected images in {source.description}, got none; do: check the path")
-    if options.labels == "ignore":
-        return
     known = {item.name for item in project.classes}
     unknown = [name for name in source.classes if name not in known]
-    if unknown:
+    if unknown and options.labels == "ignore":
+        if any(item.split in ("validation", "test") for item in source):
+            raise UsageError(
+                f"expected classes of project {project.name!r} in the validation and test splits, which keep theirs, "
+                f"got {unknown[0]!r}; do: ingest the training images alone, or create the project with these classes"
+            )
+    elif unknown:
         shown = ", ".join(repr(name) for name in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
         raise UsageError(
             f"expected classes of project {project.name!r} ({', '.join(sorted(known))}), got {shown}; "

@@ -81,6 +81,15 @@ def test_split_folders_keep_their_split_and_test_classes_are_never_labels(
     assert samples.counts(store.database, birds).labels == 0
 
 
+def test_ignored_labels_do_not_hide_that_a_test_split_has_other_classes(
+    store: Store, birds: int, tmp_path: Path
+) -> None:
+    folder = photos(tmp_path / "p", {"train/crow/1.png": 1, "test/crow/2.png": 2})
+    with pytest.raises(UsageError, match="got 'crow'; do: ingest the training images alone"):
+        ingest(store, birds, folder, labels="ignore")
+    assert ingest(store, birds, folder / "train", labels="ignore").added == 1
+
+
 def test_a_bad_file_is_named_with_its_reason_and_stops_nothing(store: Store, birds: int, tmp_path: Path) -> None:
     folder = photos(tmp_path / "p", {"a.png": 1, "b.png": 2})
     (folder / "empty.png").touch()
