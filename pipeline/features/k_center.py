@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.errors import StrategyError
-from pipeline.features.store import Rows, as_float, blocks
+from pipeline.features.store import as_float, blocks
 
 Choose = Callable[[Tensor, int], int]
 
@@ -79,10 +79,13 @@ class _Space:
 
     def __init__(self, features: NDArray[Any]) -> None:
         self.mean = _mean(features)
-        self.features: Rows = features
+        self.features = features
+        self.whole: Tensor | None = None  # (N, D)
         if features.size * 4 <= _IN_MEMORY:
-            self.features = as_float(features) - self.mean
-        self.whole = self.features if isinstance(self.features, Tensor) else None
+            whole = torch.empty(features.shape)
+            for where, some in blocks(features):
+                torch.sub(some, self.mean, out=whole[where])
+            self.whole = whole
         self.norms = torch.empty(len(features))  # (N,)
         for where, some in self._blocks():
             self.norms[where] = torch.linalg.vecdot(some, some)

@@ -79,6 +79,13 @@ class FeatureStore:
             raise StrategyError(f"expected features of {len(self.ids)} images, got {self._written}; look at the pool")
         return self._rows
 
+    def normalized(self) -> FeatureStore:
+        """Return a store of the same rows at length 1; zero rows stay zero."""
+        store = FeatureStore(self.ids, self._folder)
+        for where, some in blocks(self.rows):
+            store.put(self.ids[where], normalized(some))
+        return store
+
     def take(self, ids: Ids) -> NDArray[np.float32]:
         """Return features, float32 (B, D), of some images, in their order."""
         return np.asarray(self.rows[np.searchsorted(self.ids, ids)], dtype=np.float32)

@@ -26,6 +26,7 @@ from pipeline.strategies.ranking import TopK
 _BYTES = 1 << 26  # of what is held at a time
 _FULL = 0.99  # of the information that the draws hold
 _EQUAL = 1e-12  # nats, a difference of rounding
+_SPARE = 1 << 26  # bytes of draws that are kept before the worst images are let go
 _LOOKED_AT = 16  # rows whose gain is computed before the bounds are looked at again
 
 
@@ -79,7 +80,7 @@ class _Shortlist:
         draws = block.need_draws(self.strategy.draws).cpu()  # (S, B, K)
         for place, sample in enumerate(block.ids.tolist()):
             self.kept[sample] = draws[:, place].clone()
-        if len(self.kept) > 2 * self.size + 4096:
+        if len(self.kept) > 2 * self.size + max(64, _SPARE // draws[:, 0].nbytes):
             self._forget()
 
     def _forget(self) -> list[int]:

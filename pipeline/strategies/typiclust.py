@@ -7,7 +7,7 @@ arXiv:2202.02794, section 3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from pipeline.errors import StrategyError
 from pipeline.features.clusters import cluster
 from pipeline.features.neighbors import NeighborIndex
-from pipeline.features.store import as_float, normalized
+from pipeline.features.store import normalized
 from pipeline.randomness import derive_seed
 from pipeline.strategies.by_features import ByFeatures, Choice, Space
 
 _LEAST = 5  # images of a cluster worth asking about, as in the authors' code
+_MOST = 20_000  # images of a cluster that are compared with each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,42 +53,48 @@ class TypiClust(ByFeatures):
 
     def choose(self, space: Space, k: int) -> Choice:
         """Return k rows."""
-        pool = normalized(as_float(space.pool.rows)).numpy()  # (N, D)
+        pool = space.pool.normalized().rows  # (N, D)
         labeled = normalized(torch.from_numpy(space.labeled)).numpy()  # (L, D)
         count = min(len(labeled) + k, self.most_clusters, len(pool) + len(labeled))
-        found, _ = cluster(np.concatenate([pool, labeled]), count, seed=derive_seed(space.context.seed, "typiclust"))
-        mine, theirs = found[: len(pool)], np.bincount(found[len(pool) :], minlength=count)
-        rows = self._pick(pool, mine, theirs, k)
-        return Choice(rows, self._scores(pool, mine, rows), {"clusters": count})
+        seed = derive_seed(space.context.seed, "typiclust")
+        found, _ = cluster(pool, count, seed=seed, more=labeled)
+        mine, covered = found[: len(pool)], np.bincount(found[len(pool) :], minlength=count)
+        clusters = _Clusters(pool, mine, count, self.neighbors)
+        rows, scores = clusters.pick(covered, k)
+        return Choice(rows, scores, {"clusters": count})
 
-    def _pick(
-        self, pool: NDArray[np.float32], mine: NDArray[np.int64], covered: NDArray[np.int64], k: int
-    ) -> NDArray[np.int64]:
+
+class _Clusters:
+    """Rows by cluster, and the typicality of those that are looked at."""
+
+    def __init__(self, pool: NDArray[Any], mine: NDArray[np.int64], count: int, neighbors: int) -> None:
+        self.pool, self.mine, self.neighbors = pool, mine, neighbors
+        self.size = np.bincount(mine, minlength=count)
+        self.waiting: dict[int, list[tuple[float, int]]] = {}  # cluster: typicality and row, most typical last
+
+    def pick(self, covered: NDArray[np.int64], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Take the most typical image of the cluster with the fewest labels, the largest first; again until k."""
-        size, covered = np.bincount(mine, minlength=len(covered)), covered.copy()
-        waiting: dict[int, list[int]] = {}  # cluster: its rows, most typical last
-        rows: list[int] = []
-        while len(rows) < k:
-            small = size < _LEAST if (size >= _LEAST).any() else size < 1
-            best = int(np.lexsort((np.arange(len(size)), -size, covered, small))[0])
-            if best not in waiting:
-                members = np.flatnonzero(mine == best)
-                order = np.lexsort((members, -typicality(pool[members], self.neighbors)))
-                waiting[best] = members[order][::-1].tolist()
-            rows.append(waiting[best].pop())
+        covered = covered.copy()
+        picks: list[tuple[float, int]] = []
+        while len(picks) < k:
+            small = self.size < _LEAST if (self.size >= _LEAST).any() else self.size < 1
+            best = int(np.lexsort((np.arange(len(self.size)), -self.size, covered, small))[0])
+            if best not in self.waiting:
+                self.waiting[best] = self._ordered(best)
+            picks.append(self.waiting[best].pop())
             covered[best] += 1
-            size[best] -= 1
-        return np.array(rows, dtype=np.int64)
+            self.size[best] -= 1
+        return np.array([row for _, row in picks], dtype=np.int64), np.array([score for score, _ in picks])
 
-    def _scores(
-        self, pool: NDArray[np.float32], mine: NDArray[np.int64], rows: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        scores = np.empty(len(rows))
-        for group in np.unique(mine[rows]):
-            members = np.flatnonzero(mine == group)
-            here = mine[rows] == group
-            scores[here] = typicality(pool[members], self.neighbors)[np.searchsorted(members, rows[here])]
-        return scores
+    def _ordered(self, number: int) -> list[tuple[float, int]]:
+        """Return typicality and row of a cluster's images; of more than 20,000 every n-th is looked at."""
+        members = np.flatnonzero(self.mine == number)
+        step = -(-len(members) // _MOST)
+        seen = members[::step]
+        score = np.zeros(len(members))
+        score[::step] = typicality(np.asarray(self.pool[seen], dtype=np.float32), self.neighbors)
+        order = np.lexsort((members, -score))[::-1]
+        return list(zip(score[order].tolist(), members[order].tolist(), strict=True))
 
 
 def typicality(rows: NDArray[np.float32], neighbors: int) -> NDArray[np.float64]:

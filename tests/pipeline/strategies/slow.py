@@ -283,9 +283,10 @@ def unit(rows: dict[int, NDArray[np.float64]]) -> NDArray[np.float32]:
 
 def typiclust(context: QueryContext, k: int) -> Ids:
     pool, known = features(context, context.pool), features(context, context.labeled_images)
-    both = np.concatenate([unit(pool), unit(known)])
+    both = np.concatenate([unit(pool).astype(np.float16).astype(np.float32), unit(known)])  # as they are kept
     ids, count = list(pool), len(known) + k
-    found, _ = cluster(both, count, seed=derive_seed(context.seed, "typiclust"))
+    seed = derive_seed(context.seed, "typiclust")
+    found, _ = cluster(both[: len(pool)], count, seed=seed, more=both[len(pool) :])
     covered = [int((found[len(pool) :] == c).sum()) for c in range(count)]
     members = {c: [row for row in range(len(pool)) if found[row] == c] for c in range(count)}
     picks: Ids = []
