@@ -59,7 +59,8 @@ class FeatureStore:
                 f"expected features of at most {float(self._type.max):,.0f}, got {largest:,.0f}; train the model "
                 "again, with a lower learning rate or with normalization"
             )
-        self._rows[np.searchsorted(self.ids, ids)] = features.cpu().numpy().astype(self._type.dtype)
+        values = features if features.dtype == torch.float64 else features.float()  # NumPy knows no bfloat16
+        self._rows[np.searchsorted(self.ids, ids)] = values.cpu().numpy().astype(self._type.dtype)
         self._written += len(ids)
 
     def _make(self, width: int) -> NDArray[Any]:

@@ -21,6 +21,12 @@ def test_rows_lie_in_the_order_of_the_ids_however_they_come(tmp_path: Path) -> N
     assert list((tmp_path / "scratch").iterdir()) == []  # no file is left behind, whatever happens
 
 
+def test_bfloat16_features_are_taken() -> None:
+    store = FeatureStore(np.array([1]))
+    store.put(np.array([1]), torch.tensor([[1.5]], dtype=torch.bfloat16))
+    assert store.rows.tolist() == [[1.5]]
+
+
 def test_blocks_cover_all_rows() -> None:
     rows = np.arange(21, dtype=np.float16).reshape(7, 3)
     parts = list(blocks(rows, 6))
