@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,12 @@ class Classifier(nn.Module):
 
     Features are what the last linear layer reads, before its dropout. Normalization is inside, so distances in pixel
     space are what an attack on the model measures.
+
+    Attributes:
+        learning_rate_share: Of a recipe's rate, for networks that a usual rate destroys.
     """
+
+    learning_rate_share: ClassVar[float] = 1.0
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()

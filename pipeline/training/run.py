@@ -66,7 +66,7 @@ class Run:
 
     def advance(self) -> None:
         """Do one step."""
-        rate = self.schedule.rate(self.step)
+        rate = self.schedule.rate(self.step) * getattr(self.model, "learning_rate_share", 1.0)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         torch.manual_seed(derive_seed(self.seed, "dropout", self.step))

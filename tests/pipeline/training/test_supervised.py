@@ -13,7 +13,9 @@ from torch import nn
 
 from pipeline.errors import TrainingError
 from pipeline.models.registry import build_model
+from pipeline.models.small import VGG8
 from pipeline.training.labeled import LabeledImages
+from pipeline.training.recipes import SupervisedRecipe
 from pipeline.training.supervised import train
 from tests.pipeline.toys import CPU, QUICK, Linear, stripes
 
@@ -89,6 +91,7 @@ KILLED = """
 import os, signal
 from pathlib import Path
 from pipeline.models.registry import build_model
+from pipeline.models.small import VGG8
 from pipeline.training import supervised
 from tests.pipeline.toys import CPU, stripes
 from tests.pipeline.training.test_supervised import RECIPE
@@ -226,3 +229,14 @@ def test_labeled_images_fit_together(
 ) -> None:
     with pytest.raises(TrainingError, match=words):
         LabeledImages(images, targets, ids)
+
+
+def test_vgg8_learns_with_the_rate_that_suits_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = SupervisedRecipe(least_steps=50, most_steps=50, batch_size=16, window=10, augmentation="none")
+    losses = []
+    for share in (VGG8.learning_rate_share, 1.0):
+        monkeypatch.setattr(VGG8, "learning_rate_share", share)
+        model = build_model("vgg8", classes=4, channels=1, image_size=16, seed=0)
+        losses.append(train(model, stripes(40), recipe, seed=0, device=CPU).train_loss)
+    assert losses[0] < 0.8
+    assert losses[1] > 1.2  # chance is log 4 = 1.39
