@@ -30,7 +30,9 @@ _HEAVY = {"vgg8": 5_000}  # images at most, without a GPU: the printed subset
 
 def main() -> None:
     """Measure networks trained on few labels; strategies and slow peers for the first of them alone."""
-    given = arguments(__doc__, model="lenet5", labels="100", seeds="0", pools="10000,60000,1000000", peers=False)
+    given = arguments(
+        __doc__, model="lenet5", labels="100", seeds="0", pools="10000,60000,1000000", exhaustive=60_000, peers=False
+    )
     train_files, test_files = read_digits(given.data / "mnist")
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
@@ -39,21 +41,24 @@ def main() -> None:
             subject = trained(given.model, test_files, labels, seed, quick=given.quick)
             ranking = Ranking(subject, rows, notes, first=not rows, quick=given.quick)
             for count in pool_sizes(given, given.model):
-                measure(ranking, train_files, count, Path(folder), peers=given.peers)
+                measure(ranking, train_files, count, Path(folder), given)
                 save(rows, given, notes=notes)
     report(f"Ranking of MNIST by {given.model}", rows, given, notes=notes)
 
 
-def measure(ranking: Ranking, digits: Digits, count: int, folder: Path, *, peers: bool) -> None:
-    """Measure everything on a pool up to the size of MNIST, and ours alone on a larger one."""
+def measure(ranking: Ranking, digits: Digits, count: int, folder: Path, given: argparse.Namespace) -> None:
+    """Measure everything on a pool up to the size of MNIST, and ours alone on a larger one.
+
+    DeepFool on every image takes minutes: only on pools up to `--exhaustive`.
+    """
     real = count <= len(digits.images)
     pool = write_pool(folder, digits, count)
     ranking.note(f"{count:,} images lie in {count * pool.take([0]).numel() / 2**20:,.0f} MB of mapped files")
     if count == _HEAVY.get(ranking.subject.name):
         ranking.note(f"{ranking.subject.name} without a GPU: the first {count:,} images stand for all pools")
     ranking.look_at(pool)
-    ranking.ours(exhaustive=real or device().type == "cuda")
-    if real and peers:
+    ranking.ours(exhaustive=count <= given.exhaustive)
+    if real and given.peers:
         ranking.peers()
     if real:
         ranking.strategies()

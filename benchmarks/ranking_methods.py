@@ -76,7 +76,7 @@ class Ranking:
             self.reference = done.result.ids
             self.add("exhaustive", max(self.ks), len(self.pool), done, recall=1.0)
         else:
-            self.note(f"exhaustive: not on {len(self.pool):,} images without a GPU")
+            self.note(f"exhaustive: not on {len(self.pool):,} images in this run")
         repeats = 3 if self.pass_an_image * len(self.pool) < 30 else 1
         for k in self.ks:
             done = measured(partial(nearest_to_border, self.model, self.pool, k), repeats)
