@@ -31,8 +31,9 @@ _HEAVY = {"vgg8": 5_000}  # images at most, without a GPU: the printed subset
 def main() -> None:
     """Measure networks trained on few labels; strategies and slow peers for the first of them alone."""
     given = arguments(
-        __doc__, model="lenet5", labels="100", seeds="0", pools="10000,60000,1000000", exhaustive=60_000, peers=False
-    )
+        __doc__, model="lenet5", labels="100", seeds="0", pools="10000,60000,1000000", exhaustive=60_000, peers=False,
+        ours=False,
+    )  # fmt: skip
     train_files, test_files = read_digits(given.data / "mnist")
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
@@ -49,7 +50,7 @@ def main() -> None:
 def measure(ranking: Ranking, digits: Digits, count: int, folder: Path, given: argparse.Namespace) -> None:
     """Measure everything on a pool up to the size of MNIST, and ours alone on a larger one.
 
-    DeepFool on every image takes minutes: only on pools up to `--exhaustive`.
+    DeepFool on every image takes minutes: only on pools up to `--exhaustive`. `--ours` leaves other strategies out.
     """
     real = count <= len(digits.images)
     pool = write_pool(folder, digits, count)
@@ -60,7 +61,7 @@ def measure(ranking: Ranking, digits: Digits, count: int, folder: Path, given: a
     ranking.ours(exhaustive=count <= given.exhaustive)
     if real and given.peers:
         ranking.peers()
-    if real:
+    if real and not given.ours:
         ranking.strategies()
 
 
