@@ -123,7 +123,8 @@ def _context(store: Store, project: Project, turn: Round, pool: ImagePool, repor
 def find_neighbors(context: QueryContext, ids: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """Return the labeled images (k, 5) nearest to each image, -1 where there are fewer; None where none can be told.
 
-    They are only to look at: a machine without FAISS asks the same queries without them.
+    They are only to look at: where they cannot be told (no FAISS, a model without features, features beyond half
+    precision) the same queries are asked without them, and the log says so once.
     """
     if context.model is None or not len(context.labeled_ids):
         return None
@@ -132,8 +133,6 @@ def find_neighbors(context: QueryContext, ids: NDArray[np.int64]) -> NDArray[np.
 
         return nearest_labeled(context, ids, NEIGHBORS)
     except (ImportError, StrategyError) as error:
-        if isinstance(error, StrategyError) and not isinstance(error.__cause__, ImportError):
-            raise
         _say_once(str(error))
         return None
 

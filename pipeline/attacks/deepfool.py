@@ -44,6 +44,11 @@ class DeepFoolSettings:
                 "expected norm 'l2' or 'linf', and 1 or more iterations and candidates, "
                 f"got {self.norm!r}, {self.max_iterations} and {self.candidates}; change what is out of range"
             )
+        if not 0 <= self.overshoot <= 1 or not 0 <= self.minimum_step <= 1:
+            raise StrategyError(
+                f"expected overshoot and minimum step in [0, 1], got {self.overshoot} and {self.minimum_step}; "
+                "0.02 and 0.0001 are usual"
+            )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pipeline.features.neighbors import faiss_library, has_gpu
 from pipeline.features.store import blocks
 
 _A_CENTROID = 256  # rows a cluster that the iterations look at
+_BYTES = 1 << 28  # of the rows that the iterations look at
 _REDO = 50_000_000  # rows times clusters up to which the best of three starts is taken
 
 
@@ -30,7 +31,9 @@ def cluster(
     """
     faiss = faiss_library()
     parts = [rows] if more is None or not len(more) else [rows, more]
-    sample = np.concatenate([_sample(part, count * _A_CENTROID, seed) for part in parts])
+    most = max(count, min(count * _A_CENTROID, _BYTES // (4 * rows.shape[1])))
+    samples = [_sample(part, most, seed) for part in parts]
+    sample = samples[0] if len(samples) == 1 else np.concatenate(samples)
     means = faiss.Kmeans(
         rows.shape[1], count, niter=20, nredo=3 if len(sample) * count < _REDO else 1, seed=seed % (1 << 31),
         gpu=has_gpu(faiss), min_points_per_centroid=1, max_points_per_centroid=2 * _A_CENTROID,

@@ -105,7 +105,7 @@ def _train(network: nn.Module, kind: str, images: Tensor, device: torch.device, 
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-        if step % 50 == 0:
+        if step % 50 == 0 or step == steps - 1:
             if not bool(loss.isfinite()):
                 raise StrategyError(f"expected a finite loss while learning features, got {float(loss.detach())}")
             if on_progress is not None:

@@ -62,11 +62,14 @@ class Custom(Classifier):
         with borrowed(self):
             try:
                 logits = self(images)
-                split = self.head(self.features(images))
+                features = self.features(images)
+                split = self.head(features)
             except (RuntimeError, TypeError, IndexError) as error:
                 raise ModelError(f"expected {name} to take images {tuple(images.shape)}, got: {error}") from error
         if tuple(logits.shape) != (2, shape.classes):
             raise ModelError(f"expected logits (2, {shape.classes}) from {name}, got {tuple(logits.shape)}")
+        if features.ndim != 2 or len(features) != 2:
+            raise ModelError(f"expected features (2, D) from {name}, got {tuple(features.shape)}; flatten or pool them")
         if tuple(split.shape) != tuple(logits.shape) or not torch.allclose(split, logits, atol=1e-4):
             raise ModelError(
                 f"expected the last nn.Linear of {name} to give the logits, got others; give it features() and head()"

@@ -43,13 +43,19 @@ def gradient_lengths(model: nn.Module, images: Tensor, mixes: Tensor) -> Tensor:
 def _readable(model: nn.Module) -> list[nn.Module] | None:
     """Return the layers that hold all parameters, or None if one is of another kind."""
     layers = [layer for layer in model.modules() if list(layer.parameters(recurse=False))]
+    owned = [id(parameter) for layer in layers for parameter in layer.parameters(recurse=False)]
+    if len(owned) != len(set(owned)):  # tied weights: their slopes add up before the length
+        return None
     return layers if all(_is_readable(layer) for layer in layers) else None
 
 
 def _is_readable(layer: nn.Module) -> bool:
-    if isinstance(layer, nn.Conv2d):
+    """Return whether a layer is of a known kind itself, for a subclass may use its weights in another way."""
+    if type(layer) is nn.Conv2d:
         return layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
-    return type(layer) is nn.Linear or (isinstance(layer, _BatchNorm) and layer.track_running_stats)
+    if type(layer) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d):
+        return bool(getattr(layer, "track_running_stats", False))
+    return type(layer) is nn.Linear
 
 
 class _Watched:
@@ -59,13 +65,16 @@ class _Watched:
         self.layers = layers
         self.squares: list[Square] = []
         self.outputs: list[Tensor] = []
-        self.once = False  # whether each layer was used exactly once
+        self.once = False  # whether each layer was used exactly once, with a row an image
 
     def run(self, model: nn.Module, images: Tensor) -> Tensor:
         seen: list[nn.Module] = []
 
         def watch(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             seen.append(layer)
+            if len(inputs[0]) != len(images):  # rows of several images, or of parts of images
+                seen.append(layer)
+                return output
             self.squares.append(_square(layer, inputs[0].detach()))
             output = output if output.requires_grad else output.requires_grad_()
             self.outputs.append(output)

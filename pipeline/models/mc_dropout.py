@@ -53,20 +53,27 @@ class DropoutDraws:
         if not self._repeat_at_once:
             try:
                 return self._run(images, at_once=False)
+            except torch.OutOfMemoryError:
+                raise
             except RuntimeError:  # a skip connection around the first dropout layer: B rows there, S * B here
                 self._repeat_at_once = True
         return self._run(images, at_once=True)
 
     def _run(self, images: Tensor, *, at_once: bool) -> Tensor:
         count = len(images)
-        with self._dropping(count, at_once=at_once):
+        with self._dropping(count, at_once=at_once) as calls:
             logits = self.model(images.repeat(self.draws, *[1] * (images.ndim - 1)) if at_once else images)
+        if not calls:
+            raise ModelError(
+                f"expected dropout on the way to the logits, got {len(self.layers)} layers that are never used; "
+                "put one before the last layer, or choose entropy or margin"
+            )
         if len(logits) != self.draws * count:
             raise RuntimeError(f"expected {self.draws * count} rows of logits, got {len(logits)}")
         return torch.log_softmax(logits.double(), dim=1).view(self.draws, count, -1)  # (S, B, K)
 
     @contextmanager
-    def _dropping(self, count: int, *, at_once: bool) -> Iterator[None]:
+    def _dropping(self, count: int, *, at_once: bool) -> Iterator[dict[str, int]]:
         """Put the masks behind the dropout layers, which themselves let everything pass in eval mode."""
         calls: dict[str, int] = {}
 
@@ -85,7 +92,7 @@ class DropoutDraws:
             for name, layer in self.layers
         ]
         try:
-            yield
+            yield calls
         finally:
             for handle in handles:
                 handle.remove()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.attacks.border import Norm, check_logits, nearest_border, rank_others
-from pipeline.attacks.deepfool import attack_batch
+from pipeline.attacks.deepfool import DeepFoolSettings, attack_batch
 from pipeline.attacks.signs import push_by_sign
 from pipeline.data.transforms import to_float
 from pipeline.errors import StrategyError
@@ -65,6 +65,10 @@ class DFALOneStep:
     name: ClassVar[str] = "dfal_one_step"
     needs_model: ClassVar[bool] = True
     makes_copies: ClassVar[bool] = False
+    mergeable: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        DeepFoolSettings(self.norm, candidates=self.candidates)  # refuses at once
 
     def select(self, context: QueryContext, k: int) -> Selection:
         """Return the k nearest images."""
@@ -98,6 +102,7 @@ class _BySign:
     once: ClassVar[bool]
     needs_model: ClassVar[bool] = True
     makes_copies: ClassVar[bool] = False
+    mergeable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.step <= 0 or self.steps < 1:

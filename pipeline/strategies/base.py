@@ -115,6 +115,11 @@ class Strategy(Protocol):
         ...
 
 
+def can_merge(strategy: Strategy) -> bool:
+    """Return whether a strategy's selections of shards merge to that of the whole pool: it says so by `mergeable`."""
+    return bool(getattr(strategy, "mergeable", False))
+
+
 def check_request(strategy: Strategy, context: QueryContext, k: int) -> None:
     """Make sure that a request can be met, before any work is done.
 

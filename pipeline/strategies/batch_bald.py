@@ -156,13 +156,14 @@ class _Batch:
         self.draws, self.outcomes, self.seed = draws, outcomes, seed
         self.conditional = torch.as_tensor(torch.special.entr(draws).sum(dim=2).mean(dim=1))  # (N,)
         self.joint = torch.ones(1, draws.shape[1], dtype=draws.dtype)  # (M, S), of each outcome under each network
+        self.scale = self.joint.new_zeros(1)  # (M,), logarithm of what sampled outcomes were divided by
         self.sampled = False
         self.places: list[int] = []
         self.information = 0.0
 
     def gains(self, rows: Tensor) -> Tensor:
         """Return what some rows (n,) would add to the information, (n,)."""
-        joint = _joint_entropy(self.joint, self.draws[rows], sampled=self.sampled)
+        joint = _joint_entropy(self.joint, self.draws[rows], self.scale if self.sampled else None)
         known = float(self.conditional[self.places].sum()) + self.information
         return joint - self.conditional[rows] - known
 
@@ -178,8 +179,15 @@ class _Batch:
             self.sampled = True
             self.joint = torch.ones(1, len(chances), dtype=chances.dtype)
             for place in range(len(self.places) - 1):
-                self.joint = self.joint * self._drawn(place)
-        self.joint = self.joint * self._drawn(len(self.places) - 1)
+                self._multiply(place)
+        self._multiply(len(self.places) - 1)
+
+    def _multiply(self, place: int) -> None:
+        """Take one pick into the sampled outcomes, whose rows keep a mean of 1: products of hundreds would vanish."""
+        self.joint = self.joint * self._drawn(place)
+        mean = self.joint.mean(dim=1, keepdim=True)  # (M, 1)
+        self.joint = self.joint / mean
+        self.scale = self.scale + mean[:, 0].log()
 
     def _drawn(self, place: int) -> Tensor:
         """Draw outcomes of one pick under each network in turn; return their chances under all networks (M, S)."""
@@ -207,24 +215,24 @@ def _best_gain(bound: Tensor, gain: Callable[[Tensor], Tensor]) -> int:
     return row
 
 
-def _joint_entropy(joint: Tensor, draws: Tensor, *, sampled: bool) -> Tensor:
+def _joint_entropy(joint: Tensor, draws: Tensor, scale: Tensor | None) -> Tensor:
     """Return the entropy (N,) of the outcomes so far together with each candidate's.
 
     Args:
         joint: (M, S), probability of each outcome under each network: all outcomes, or some drawn by their chances.
         draws: (N, S, K).
-        sampled: Which of the two; sampled outcomes stand for the rest by importance weights.
+        scale: Of sampled outcomes, which stand for the rest by importance weights: (M,), the logarithm of what each
+            row of `joint` was divided by so that its mean is 1. None if all outcomes are there.
     """
     count, networks, classes = draws.shape
-    base = joint.mean(dim=1, keepdim=True)  # (M, 1)
     step = max(1, _BYTES // (8 * len(joint) * classes))
     parts = []
     for start in range(0, count, step):
         some = draws[start : start + step].transpose(0, 1).reshape(networks, -1)  # (S, n * K)
         chance = (joint @ some) / networks  # (M, n * K)
-        if sampled:
-            terms = -(chance / base) * chance.clamp_min(1e-300).log() / len(joint)
-        else:
+        if scale is None:
             terms = torch.special.entr(chance)
+        else:
+            terms = -chance * (chance.clamp_min(1e-300).log() + scale[:, None]) / len(joint)
         parts.append(terms.sum(dim=0).view(-1, classes).sum(dim=1))
     return torch.cat(parts)

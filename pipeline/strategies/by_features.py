@@ -120,7 +120,7 @@ class _Writer:
 def _labeled_features(context: QueryContext, embedder: Embedder, width: int) -> NDArray[np.float32]:
     if not len(context.labeled_ids):
         return np.empty((0, width), dtype=np.float32)
-    if context.labeled_images is None:
+    if context.labeled_images is None or not len(context.labeled_images):
         raise StrategyError(
             f"expected the images of the {len(context.labeled_ids)} labels, got none; give the context labeled_images"
         )

@@ -6,7 +6,7 @@ where they solve a program over the whole pool, each query here goes to the clas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import StrategyError
 from pipeline.strategies.base import QueryContext, Selection, Strategy, check_request
+from pipeline.strategies.ranking import classes_of
 from pipeline.strategies.reorder import taken
 
 
@@ -47,6 +48,9 @@ class ClassBalanced:
         """Return k images."""
         check_request(self, context, k)
         ranked = self.base.select(context, min(self.shortlist * k, len(context.pool)))
+        if (ranked.predicted < 0).any():  # a strategy of one's own may not say
+            predicted, nearest = classes_of(context, ranked.ids)
+            ranked = replace(ranked, predicted=predicted, nearest=nearest)
         labels = np.bincount(context.labeled_targets, minlength=context.classes)
         places = balance(ranked.predicted, labels, k)
         asked = np.bincount(ranked.predicted[places], minlength=context.classes)

@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 
 from pipeline.attacks.border import Norm
-from pipeline.attacks.deepfool import deepfool
+from pipeline.attacks.deepfool import DeepFoolSettings, deepfool
 from pipeline.errors import StrategyError
-from pipeline.strategies.base import QueryContext, Selection, Strategy, check_request, model_of
+from pipeline.strategies.base import QueryContext, Selection, Strategy, can_merge, check_request, model_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +39,17 @@ class WithCopies:
     def __post_init__(self) -> None:
         if self.base.makes_copies:
             raise StrategyError(f"expected a strategy without copies, got {self.base.name}; it makes them already")
+        DeepFoolSettings(self.norm, self.overshoot, self.max_iterations, candidates=self.candidates)  # refuses at once
 
     @property
     def name(self) -> str:
         """The base's name with '+copies'; 'dfal' for DFAL's own pair."""
         return "dfal" if self.base.name == "dfal_0" else f"{self.base.name}+copies"
+
+    @property
+    def mergeable(self) -> bool:
+        """Whether the base's shards merge."""
+        return can_merge(self.base)
 
     @property
     def needs_model(self) -> bool:

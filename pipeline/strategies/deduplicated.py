@@ -29,19 +29,21 @@ class Deduplicated:
 
     Images are compared by the cosine of their pixels at 16 x 16 after taking off the mean, which a small change of
     brightness, contrast or compression hardly moves; or of the model's features. If too few are left, the ranking is
-    read further, and at the end of the pool the best of those left out fill the batch (the diagnostics count them).
+    read further; at `most` the best of those left out fill the batch (the diagnostics count them).
 
     Attributes:
         base: The strategy that ranks.
         similarity: Cosine from which two images are near-duplicates, in (0, 1].
         features: 'pixels', or 'model'.
         shortlist: How many times k of the best images are looked at first.
+        most: How many of the best images are looked at in the end, or k if that is more.
     """
 
     base: Strategy
     similarity: float = 0.95
     features: str = "pixels"
     shortlist: int = 3
+    most: int = 10_000
 
     makes_copies: ClassVar[bool] = False
 
@@ -67,11 +69,12 @@ class Deduplicated:
     def select(self, context: QueryContext, k: int) -> Selection:
         """Return k images."""
         check_request(self, context, k)
+        most = min(max(self.most, k), len(context.pool))
         wanted = self.shortlist * k
         while True:
-            ranked = self.base.select(context, min(wanted, len(context.pool)))
+            ranked = self.base.select(context, min(wanted, most))
             kept, left_out = keep_different(self._vectors(context, ranked.ids), self.similarity, k)
-            if len(kept) == k or wanted >= len(context.pool):
+            if len(kept) == k or wanted >= most:
                 break
             wanted *= 4
         filled = k - len(kept)
@@ -85,7 +88,8 @@ class Deduplicated:
         else:
             parts = [thumbnails(context.pool.take(part)) for part in np.split(ids, range(256, len(ids), 256))]
             rows = torch.cat(parts)
-        return functional.normalize(rows - rows.mean(dim=1, keepdim=True), dim=1).numpy()
+            rows = rows - rows.mean(dim=1, keepdim=True)
+        return functional.normalize(rows, dim=1).numpy()
 
 
 def thumbnails(images: Tensor) -> Tensor:

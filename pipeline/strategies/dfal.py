@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.attacks.border import Norm
+from pipeline.attacks.deepfool import DeepFoolSettings
 from pipeline.attacks.search import nearest_to_border
 from pipeline.strategies.base import QueryContext, Selection, check_request, model_of
 
@@ -35,6 +36,10 @@ class DFAL0:
     name: ClassVar[str] = "dfal_0"
     needs_model: ClassVar[bool] = True
     makes_copies: ClassVar[bool] = False
+    mergeable: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        DeepFoolSettings(self.norm, self.overshoot, self.max_iterations, candidates=self.candidates)  # refuses at once
 
     def select(self, context: QueryContext, k: int) -> Selection:
         """Return the k nearest images."""

@@ -23,6 +23,7 @@ from pipeline.strategies.adversarial import rank_by_gradient
 from pipeline.strategies.badge import probability_error
 from pipeline.strategies.base import QueryContext, Selection, check_request, model_of
 
+_LABELS = 16  # labels whose gradients are measured in one forward pass
 _LAYERS = ("all", "last")
 
 
@@ -40,6 +41,7 @@ class EGL:
     name: ClassVar[str] = "egl"
     needs_model: ClassVar[bool] = True
     makes_copies: ClassVar[bool] = False
+    mergeable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.layers not in _LAYERS:
@@ -79,7 +81,10 @@ def _all_layers(model: nn.Module, classes: int) -> Callable[[Tensor], Tensor]:
                 logits = model(images)
             check_logits(logits, classes)
             chance = torch.softmax(logits.double(), dim=1)  # (B, K)
-            errors = chance[:, None] - torch.eye(classes, dtype=chance.dtype, device=chance.device)  # (B, K, K)
-            return (chance * gradient_lengths(model, images.clone(), errors.to(images.dtype))).sum(dim=1)
+            lengths = []
+            for labels in torch.split(torch.eye(classes, dtype=chance.dtype, device=chance.device), _LABELS):
+                errors = chance[:, None] - labels  # (B, M, K), gradients of the loss by the logits
+                lengths.append(gradient_lengths(model, images.clone(), errors.to(images.dtype)))
+            return (chance * torch.cat(lengths, dim=1)).sum(dim=1)
 
     return measure

@@ -62,8 +62,16 @@ class Mixed:
             nearest=np.array([found[part].nearest[place] for part, place in turns]),
             pseudo_ids=pseudo_ids,
             pseudo_targets=pseudo_targets,
-            diagnostics=dict(Counter(names)),
+            diagnostics={**Counter(names), **self._figures(found)},
         )
+
+    def _figures(self, found: list[Selection]) -> dict[str, float | int | str]:
+        """Return the parts' figures, each under its part's name."""
+        return {
+            f"{part.name}: {name}": value
+            for (part, _), selection in zip(self.parts, found, strict=True)
+            for name, value in selection.diagnostics.items()
+        }
 
     def _of_each(self, context: QueryContext, k: int) -> list[Selection]:
         """Return k images of each part; those that read the pool once read it together."""

@@ -23,7 +23,7 @@ from pipeline.strategies.by_features import ByFeatures, Choice, Space
 
 _PURITY_ROWS = 2_000
 _VALUES = 1 << 25  # similarities held at a time
-_LEAST_RADIUS = 1e-6  # images nearer than this are equal
+_LEAST_RADIUS = 2e-3  # nearer than this, rounding decides: the images count as equal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +76,8 @@ class ProbCover(ByFeatures):
         foreign = apart.masked_fill(classes[:, None] == classes[None], torch.inf).min(dim=1).values  # (n,)
         finite = foreign[foreign.isfinite()]
         if not len(finite):
-            return max(float(apart.max()) / 2, 1e-6)
-        return max(float(torch.quantile(finite.double(), 1 - self.purity)), 1e-6)
+            return max(float(apart.max()) / 2, _LEAST_RADIUS)
+        return max(float(torch.quantile(finite.double(), 1 - self.purity)), _LEAST_RADIUS)
 
 
 def greedy_cover(pool: Tensor, labeled: Tensor, radius: float, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

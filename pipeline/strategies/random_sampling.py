@@ -19,6 +19,7 @@ class RandomSampling:
     name: ClassVar[str] = "random_sampling"
     needs_model: ClassVar[bool] = False
     makes_copies: ClassVar[bool] = False
+    mergeable: ClassVar[bool] = True
 
     def select(self, context: QueryContext, k: int) -> Selection:
         """Return k random images, with the model's classes where there is a model."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.data.pool import ImagePool
 from pipeline.errors import StrategyError
-from pipeline.strategies.base import QueryContext, Selection, Strategy, check_request, take_best
+from pipeline.strategies.base import QueryContext, Selection, Strategy, can_merge, check_request, take_best
 from pipeline.strategies.one_pass import Block, Collector, OnePass, Wants, look
 
 _SPARE = 1 << 14  # rows kept before the worst are thrown away
@@ -96,6 +96,7 @@ class Ranked(OnePass):
     """A strategy by scores; subclasses say how an image is scored."""
 
     descending: ClassVar[bool] = False
+    mergeable: ClassVar[bool] = True
 
     @property
     def wants(self) -> Wants:
@@ -149,13 +150,17 @@ def select_in_shards(strategy: Strategy, context: QueryContext, k: int, shards: 
     """Rank shard by shard and merge: the same choice as `strategy.select` over the whole pool, for scores.
 
     Args:
-        strategy: One whose scores of an image do not depend on the others: every `Ranked`, `dfal` and its kin, EGL,
-            random_sampling; not those that choose a varied batch.
+        strategy: One with `mergeable`, whose scores of an image do not depend on the others: every `Ranked`, `dfal`
+            and its kin, EGL, random_sampling; not those that choose a varied batch or return pseudo-labels.
         context: Its pool is the whole one.
         k: How many.
         shards: Parts of the pool, each image in one.
     """
     check_request(strategy, context, k)
+    if not can_merge(strategy):
+        raise StrategyError(
+            f"expected a strategy whose shards merge, got {strategy.name}, which compares images; give it the pool"
+        )
     parts = [strategy.select(replace(context, pool=shard), min(k, len(shard))) for shard in shards if len(shard)]
     return merge_selections(parts, k)
 

@@ -30,6 +30,8 @@ from pipeline.strategies.uncertainty import Entropy, LeastConfidence, LogitGap, 
 
 Maker = Callable[..., Strategy]
 
+_COUNTS = ("draws", "max_iterations", "candidates")  # declared by base classes, or behind `dfal`
+
 
 def _dfal(**settings: Any) -> Strategy:
     return WithCopies(base=DFAL0(**settings))
@@ -99,11 +101,20 @@ def _build(spec: Spec) -> Strategy:
 
 def _make(maker: Maker, spec: Spec, **more: Any) -> Strategy:
     try:
-        return maker(**more, **spec.settings)
+        made = maker(**more, **spec.settings)
     except TypeError as error:
         raise StrategyError(
             f"expected settings that {spec.name} has, got {dict(spec.settings)}: {error}; see its documentation"
         ) from error
+    for name, value in spec.settings.items():
+        if isinstance(value, float) and _whole(maker, name):
+            raise StrategyError(f"expected a whole number for {name} of {spec.name}, got {value}")
+    return made
+
+
+def _whole(maker: Maker, name: str) -> bool:
+    """Return whether a setting is declared as int."""
+    return str(getattr(maker, "__annotations__", {}).get(name, "")).startswith("int") or name in _COUNTS
 
 
 def _own(spec: Spec) -> Strategy:

@@ -20,7 +20,7 @@ from typing import Any
 from pipeline.catalog import STRATEGIES, WRAPPERS
 from pipeline.errors import StrategyError
 
-_OWN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_OWN = re.compile(r"""(['"]).*?\1|[A-Za-z_][\w.]*:[A-Za-z_]\w*""")  # what is quoted already stays
 _MIXED = "mixed"
 
 
@@ -54,7 +54,7 @@ def parse_spec(text: str) -> Spec:
     """
     if ":" in text and not _OWN.search(text):
         raise StrategyError(f"expected an import path 'package.module:ClassName', got {text!r}")
-    quoted = _OWN.sub(lambda found: repr(found.group()), text)
+    quoted = _OWN.sub(lambda found: found.group() if found.group(1) else repr(found.group()), text)
     try:
         tree = ast.parse(quoted.strip(), mode="eval").body
     except SyntaxError as error:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from pipeline.errors import StrategyError
@@ -61,7 +60,6 @@ def test_another_choice_of_the_next() -> None:
     points = np.arange(10, dtype=np.float32)[:, None]
     found = k_center_greedy(points, 3, choose=lambda squared, turn: int((squared >= 0).nonzero()[turn]))
     assert found.tolist() == [0, 2, 4]
-    assert torch.get_num_threads() > 0
 
 
 def test_out_of_range_is_a_clear_error() -> None:

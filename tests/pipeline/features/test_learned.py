@@ -50,7 +50,9 @@ def test_a_first_round_without_labels_or_model(spec: str, source: str, context: 
 def test_neither_the_pools_order_nor_batches_change_the_choice(source: str, context: QueryContext) -> None:
     strategy = get_strategy(f"typiclust(features={source!r})")
     shuffled = context.pool.subset(np.random.default_rng(3).permutation(context.pool.ids))
-    assert same(strategy.select(context, 9), strategy.select(replace(context, pool=shuffled), 9))
+    first = strategy.select(context, 9)
+    assert same(first, strategy.select(replace(context, pool=shuffled), 9))
+    assert first.ids.tolist() == strategy.select(replace(context, batch_size=9), 9).ids.tolist()
 
 
 def test_learning_lowers_the_loss_and_tells_likenesses(context: QueryContext) -> None:
