@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.attacks.border import check_logits
 from pipeline.attacks.chunks import Chunks, fitting_batch
@@ -24,11 +24,12 @@ from pipeline.data.pool import ImagePool
 from pipeline.data.transforms import to_float
 from pipeline.models.state import borrowed, device_and_type
 from pipeline.randomness import derive_seed, per_sample_uniform
-from pipeline.training.inference import inference_batch, iterate_logits
+from pipeline.training.inference import inference_batch
 
 Positions = NDArray[np.int64]
 Progress = Callable[[int, int, str], None]
 
+_EVALUATED = 4096  # images whose logits are evaluated together
 _CHECKED = 64  # images attacked next in order, and as many at random, to measure the recall
 _PART = 256  # images estimated or attacked before the bound is looked at again; more where a chunk is larger
 _BLOCK_PIXELS = 1 << 24  # most pixels in a block, for a gradient is kept of each: 64 MB
@@ -92,16 +93,28 @@ class Search:
         self.seconds_looking = time.perf_counter() - began
 
     def _look(self, batch_size: int, classes: int | None, on_progress: Progress | None) -> None:
+        """Read logits batch by batch, and evaluate them some thousand images at a time, which costs next to nothing."""
+        device, dtype = device_and_type(self.model)
+        waiting: list[Tensor] = []
         done = 0
-        for ids, logits in iterate_logits(self.model, self.pool, batch_size=batch_size):
-            check_logits(logits, classes)
-            best = logits.topk(2, dim=1)
-            place = slice(done, done + len(ids))
-            self.gap[place] = (best.values[:, 0].double() - best.values[:, 1].double()).cpu().numpy()
-            self.predicted[place] = logits.argmax(dim=1).cpu().numpy()
-            done += len(ids)
-            if on_progress is not None:
-                on_progress(done, len(self.pool), "looking at the pool")
+        with borrowed(self.model), torch.inference_mode():
+            for _, images in self.pool.batches(batch_size):
+                waiting.append(self.model(to_float(images.to(device), dtype)))
+                rows = sum(map(len, waiting))
+                if rows >= _EVALUATED or done + rows == len(self.pool):
+                    self._evaluate(torch.cat(waiting), done, classes)
+                    done += rows
+                    waiting.clear()
+                    if on_progress is not None:
+                        on_progress(done, len(self.pool), "looking at the pool")
+
+    def _evaluate(self, logits: Tensor, start: int, classes: int | None) -> None:
+        """Keep the gaps and the predictions of some logits (B, K), those of the images from `start` on."""
+        check_logits(logits, classes)
+        best = logits.topk(2, dim=1).values.double()  # (B, 2)
+        place = slice(start, start + len(logits))
+        self.gap[place] = (best[:, 0] - best[:, 1]).cpu().numpy()
+        self.predicted[place] = logits.argmax(dim=1).cpu().numpy()
 
     def run(self) -> None:
         """Search, check the recall, and widen the slack until the check finds nothing."""
