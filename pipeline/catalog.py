@@ -89,7 +89,7 @@ STRATEGIES: dict[str, Entry] = _by_name(
         "probcover",
         "Images that cover most of the pool with balls of one class: for cold starts",
         "arXiv:2205.11320",
-        _ONE,
+        _MANY,
     ),
     Entry("kmeans", "The image in the middle of each cluster", "Xu et al. 2003; Zhdanov 2019, arXiv:1901.05954", _ONE),
     Entry("random_sampling", "Any images, each as likely as the next: the yardstick for the others", "-", "no pass"),
