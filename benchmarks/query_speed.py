@@ -3,11 +3,12 @@
 Claim: the k images nearest to the border, exactly, for little more than the price of looking at the pool once.
 
 One inference pass is the model in inference mode over the pool, the best of three batch sizes, median of 5; passes an
-image are wall time over wall time in one run, and each of our searches runs between two passes (median of 3). Ours runs
-over pools that lie on disk; a million images are made of MNIST by shifting and noising. `exhaustive` is DeepFool on every image, with a k that does not change its cost; recall is the
-share of its k nearest that a method finds (of the same subset, for peers). Peers get float images and predicted labels
-ready-made, and the best of three batch sizes; their cost does not depend on k. What is slow is timed on the first
-images of the pool alone: column `images`. Memory: see benchmarks/memory.py.
+image are wall time over wall time in one run, and each of our searches runs between two passes (median of 3). Ours
+runs over pools that lie on disk; a million images are made of MNIST by shifting and noising. `exhaustive` is DeepFool
+on every image, with a k that does not change its cost; recall is the share of its k nearest that a method finds (of
+the same subset, for peers). Peers get float images and predicted labels ready-made, and the best of three batch
+sizes; their cost does not depend on k. What is slow is timed on the first images of the pool alone: column `images`.
+Memory: see benchmarks/memory.py.
 
 Needs torch, torchvision, safetensors, NumPy, Pillow and the IDX files of MNIST alone: it runs on a machine with a GPU
 as it is, and says what it skips. `--peers` measures the peers that are installed; `make bench-peers` has them all.
