@@ -37,7 +37,7 @@ def foolbox(model: nn.Module, batch: int) -> Attack:
 def adv_lib(model: nn.Module, batch: int) -> Attack:
     """`df`; its plotting package visdom does not build and is not needed, so an empty module stands in for it."""
     stand_in = ModuleType("visdom")
-    stand_in.Visdom = object  # type: ignore[attr-defined]
+    vars(stand_in)["Visdom"] = object
     sys.modules.setdefault("visdom", stand_in)
     from adv_lib.attacks.deepfool import df
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from pipeline.data.pool import ImagePool
@@ -23,8 +22,9 @@ from pipeline.models.state import private_randomness
 from pipeline.randomness import derive_seed, per_sample_uniform
 
 Progress = Callable[[int, int, str], None]
+Learner = Autoencoder | Contrastive
 
-NETWORKS: dict[str, Callable[[int], Any]] = {"autoencoder": Autoencoder, "contrastive": Contrastive}
+NETWORKS: dict[str, Callable[[int], Learner]] = {"autoencoder": Autoencoder, "contrastive": Contrastive}
 STEPS = {"autoencoder": 400, "contrastive": 400}
 _BATCH = 128
 _RATE = 2e-3
@@ -57,7 +57,7 @@ def learn(
     channels = pool.image_shape[0]
     with private_randomness():
         torch.manual_seed(derive_seed(_SEED, kind))
-        network: nn.Module = NETWORKS[kind](channels)
+        network = NETWORKS[kind](channels)
     path = None if scratch is None else scratch / f"{kind}-{_key(network)}.safetensors"
     most = _count(pool)
     if path is None or not path.exists() or 2 * _read(network, path) < most:
@@ -77,8 +77,9 @@ def _read(network: nn.Module, path: Path) -> int:
     """Load a kept network and return how many images it was learned from."""
     try:
         with safe_open(path, framework="pt") as file:
-            network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - no mapping
-            return int(file.metadata()[_LEARNED_FROM])
+            learned_from = int(file.metadata()[_LEARNED_FROM])
+        network.load_state_dict(load(path.read_bytes()))
+        return learned_from
     except (SafetensorError, RuntimeError, OSError, KeyError, TypeError) as error:
         raise FileDamaged(f"expected a learned network at {path}, got: {error}; delete it to learn anew") from error
 
@@ -93,16 +94,16 @@ def _images(pool: ImagePool, most: int) -> Tensor:
     return pool.take(ids[np.lexsort((ids, per_sample_uniform(_SEED, ids, "learned features")))[:most]])
 
 
-def _train(network: nn.Module, kind: str, images: Tensor, device: torch.device, on_progress: Progress | None) -> None:
+def _train(network: Learner, kind: str, images: Tensor, device: torch.device, on_progress: Progress | None) -> None:
     steps = min(STEPS[kind], 50 + len(images) // 4)  # few images are learned soon
     optimizer = torch.optim.AdamW(network.to(device).train().parameters(), lr=_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
     for step in range(steps):
         generator = torch.Generator().manual_seed(derive_seed(_SEED, kind, "step", step))
         chosen = torch.randint(len(images), (min(_BATCH, max(2, len(images))),), generator=generator)
-        loss = torch.as_tensor(network.loss(to_float(images[chosen].to(device)), generator))  # type: ignore[operator]
+        loss = network.loss(to_float(images[chosen].to(device)), generator)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
         if step % 50 == 0 or step == steps - 1:

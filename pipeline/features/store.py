@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +38,6 @@ class FeatureStore:
         self.ids = np.sort(ids)
         self._type = np.finfo(dtype)
         self._folder = folder
-        self._file: IO[bytes] | None = None
         self._rows: NDArray[Any] | None = None
         self._written = 0
 
@@ -66,8 +65,8 @@ class FeatureStore:
     def _make(self, width: int) -> NDArray[Any]:
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives as long as the map
-        return np.memmap(self._file, dtype=self._type.dtype, mode="w+", shape=(len(self.ids), width))
+        with tempfile.TemporaryFile(dir=self._folder) as file:  # the map stays when the file is closed
+            return np.memmap(file, dtype=self._type.dtype, mode="w+", shape=(len(self.ids), width))
 
     @property
     def rows(self) -> NDArray[Any]:

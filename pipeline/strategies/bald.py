@@ -136,13 +136,16 @@ class PowerBald(_Drawn):
         if not 0 < self.power < math.inf:
             raise StrategyError(f"expected a power above 0, got {self.power}; 1 is usual")
 
+    def score(self, block: Block) -> Tensor:
+        """Return the logarithm of the mutual information, float64 (B,)."""
+        return mutual_information(block.need_draws(self.draws)).clamp_min(1e-300).log()
+
     def collector(self, context: QueryContext, k: int) -> Collector:
         """Return what keeps the k best scores with their noise."""
 
-        def score(block: Block) -> Tensor:
+        def noisy(block: Block) -> Tensor:
             uniform = per_sample_uniform(derive_seed(context.seed, "gumbel"), block.ids, "power_bald")
             gumbel = -np.log(-np.log(uniform.clip(1e-300, 1 - 1e-16)))  # (B,)
-            information = mutual_information(block.need_draws(self.draws)).clamp_min(1e-300).log()
-            return information.cpu() + torch.from_numpy(gumbel) / self.power
+            return self.score(block).cpu() + torch.from_numpy(gumbel) / self.power
 
-        return TopK(k, score, descending=True, wants=self.wants)
+        return TopK(k, noisy, descending=True, wants=self.wants)

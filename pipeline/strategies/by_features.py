@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -68,9 +69,9 @@ class ByFeatures(OnePass):
         if self.features not in SOURCES:
             raise StrategyError(f"expected features from one of {', '.join(SOURCES)}, got {self.features!r}")
 
+    @abstractmethod
     def choose(self, space: Space, k: int) -> Choice:
         """Return k rows of the pool's features."""
-        raise NotImplementedError
 
     def select(self, context: QueryContext, k: int) -> Selection:
         """Return the k images to ask."""

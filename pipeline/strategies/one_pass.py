@@ -6,6 +6,7 @@ in a memory map. Collectors of several strategies share one look.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -90,16 +91,16 @@ class Collector(Protocol):
         ...
 
 
-class OnePass:
+class OnePass(ABC):
     """A strategy that reads the pool once; subclasses are frozen dataclasses that give a collector."""
 
     name: ClassVar[str]
     needs_model: ClassVar[bool] = True
     makes_copies: ClassVar[bool] = False
 
+    @abstractmethod
     def collector(self, context: QueryContext, k: int) -> Collector:
         """Return what sees the pool and chooses k images."""
-        raise NotImplementedError
 
     def select(self, context: QueryContext, k: int) -> Selection:
         """Return the k images to ask."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -103,9 +104,9 @@ class Ranked(OnePass):
         """What a score reads of a block."""
         return Wants()
 
+    @abstractmethod
     def score(self, block: Block) -> Tensor:
         """Return the scores (B,) of a block."""
-        raise NotImplementedError
 
     def collector(self, context: QueryContext, k: int) -> Collector:
         """Return what keeps the k best scores."""

@@ -40,7 +40,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the pseudo-labels, with the rows of their files, and the column."""
     op.drop_table("pseudo_labels")
-    op.execute(f"DELETE FROM files WHERE kind = '{NEW_KIND}'")  # noqa: S608, our own word
+    files = sa.table("files", sa.column("kind"))
+    op.execute(sa.delete(files).where(files.c.kind == NEW_KIND))
     _allow_kinds(OLD_KINDS)
     op.drop_column("projects", "cold_start")
 

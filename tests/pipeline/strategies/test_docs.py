@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 from pipeline.catalog import STRATEGIES, WRAPPERS
@@ -28,14 +29,15 @@ def test_the_specs_on_the_page_can_be_made() -> None:
         assert get_strategy(spec).name
 
 
-def test_the_example_of_ones_own_runs() -> None:
+def test_the_example_of_ones_own_runs(tmp_path: Path) -> None:
     block = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert block is not None
-    space: dict[str, object] = {"__name__": "example"}
-    exec(compile(block.group(1), "docs/strategies.md", "exec", dont_inherit=True), space)  # noqa: S102 - our own page
+    example = tmp_path / "example.py"
+    example.write_text(block.group(1))
+    space = runpy.run_path(str(example))
     images = stripes(30)
     context = QueryContext(pool=ImagePool.from_tensor(images.images), model=trained("lenet5"), classes=4, seed=0)
-    made = space["SmallestLogit"]()  # type: ignore[operator]
+    made = space["SmallestLogit"]()
     assert len(made.select(context, 5).ids) == 5
     assert get_strategy("mixed(margin=0.5, entropy=0.5)").select(context, 4).diagnostics == {
         "asked_margin": 2, "asked_entropy": 2
