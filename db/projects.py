@@ -33,6 +33,7 @@ _KEYS = "123456789qwertyuiopasdghjklcvbnm"  # digits first; u, x, f, z, g and sp
 _RESERVED = frozenset("uxfzg0")
 MOST_CLASSES = 1000
 KINDS = ("labeling", "simulation")
+SHOW_WHY = ("on request", "after", "never")
 
 
 def _word(what: str) -> Callable[[Any], str]:
@@ -61,6 +62,12 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "batch_size": _number("batch_size", 1, 100_000),
     "reserve_size": lambda value: None if value is None else inputs.integer(value, "reserve_size", 0, 1_000_000),
     "overlap": _number("overlap", 1, 100),
+    "max_overlap": lambda value: None if value is None else inputs.integer(value, "max_overlap", 1, 100),
+    "gold_share": lambda value: inputs.share(value, "gold_share"),
+    "confirm_share": lambda value: inputs.share(value, "confirm_share"),
+    "confirm_confidence": lambda value: inputs.share(value, "confirm_confidence"),
+    "spot_check_share": lambda value: inputs.share(value, "spot_check_share"),
+    "show_why": lambda value: _one_of(value, "when to show why an image is asked", SHOW_WHY),
     "holdout_size": _number("holdout_size", 0, 1_000_000),
     "holdout_share": lambda value: inputs.share(value, "holdout_share"),
     "guidelines": lambda value: inputs.body(value, "guidelines", longest=200_000),

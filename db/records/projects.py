@@ -10,9 +10,12 @@ from typing import Literal
 class ProjectSpec:
     """What a new project needs; `reserve_size` None means twice the batch.
 
-    `weights` is what training starts from: '' (random), 'download' or the path of a safetensors file. `cold_start` is
-    the strategy that chooses while there is no model. The rounds of a project of kind 'simulation' are never due:
-    whoever simulates runs them.
+    `overlap` votes are asked for each query, and more up to `max_overlap` while they disagree (None: never more).
+    `gold_share` of what a person sees are checks with a known answer. For each query `confirm_share` images that the
+    model is sure of (`confirm_confidence` at least) go into the grid, and `spot_check_share` of those are asked again
+    singly. `show_why` is 'on request', 'after' (each answer) or 'never'. `weights` is what training starts from: ''
+    (random), 'download' or the path of a safetensors file. `cold_start` is the strategy that chooses while there is no
+    model. The rounds of a project of kind 'simulation' are never due: whoever simulates runs them.
     """
 
     name: str
@@ -27,6 +30,12 @@ class ProjectSpec:
     batch_size: int = 10
     reserve_size: int | None = None
     overlap: int = 1
+    max_overlap: int | None = None
+    gold_share: float = 0.05
+    confirm_share: float = 0.0
+    confirm_confidence: float = 0.95
+    spot_check_share: float = 0.05
+    show_why: Literal["on request", "after", "never"] = "on request"
     holdout_size: int = 100
     holdout_share: float = 0.2
     guidelines: str = ""
@@ -64,6 +73,12 @@ class Project:
     batch_size: int
     reserve_size: int
     overlap: int
+    max_overlap: int | None
+    gold_share: float
+    confirm_share: float
+    confirm_confidence: float
+    spot_check_share: float
+    show_why: str
     holdout_size: int
     holdout_share: float
     guidelines: str

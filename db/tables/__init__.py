@@ -5,9 +5,9 @@ No foreign key cascades a delete anywhere: removing a row that labels or events 
 
 from __future__ import annotations
 
-from db.tables.answers import AnnotationEventRow, AnnotationRow, ClaimRow, LabelTableRow
+from db.tables.answers import AnnotationEventRow, AnnotationRow, ClaimRow, GoldRow, LabelTableRow
 from db.tables.base import Base
-from db.tables.machinery import CommandRow, JobRow, OutboxRow
+from db.tables.machinery import CommandRow, JobRow, OutboxRow, WebhookDeliveryRow, WebhookRow
 from db.tables.models import (
     AdversarialCopyRow,
     ModelVersionRow,
@@ -16,7 +16,7 @@ from db.tables.models import (
     RoundModelRow,
     SyntheticSampleRow,
 )
-from db.tables.people import MembershipRow, UserRow
+from db.tables.people import ApiTokenRow, InvitationRow, MembershipRow, SessionRow, ThrottleRow, UserRow
 from db.tables.projects import ClassRow, ProjectRow
 from db.tables.rounds import QueryRow, RoundRow
 from db.tables.samples import FileRow, SampleRow, ShardRow
@@ -25,11 +25,14 @@ __all__ = [
     "AdversarialCopyRow",
     "AnnotationEventRow",
     "AnnotationRow",
+    "ApiTokenRow",
     "Base",
     "ClaimRow",
     "ClassRow",
     "CommandRow",
     "FileRow",
+    "GoldRow",
+    "InvitationRow",
     "JobRow",
     "LabelTableRow",
     "MembershipRow",
@@ -42,7 +45,11 @@ __all__ = [
     "RoundModelRow",
     "RoundRow",
     "SampleRow",
+    "SessionRow",
     "ShardRow",
     "SyntheticSampleRow",
+    "ThrottleRow",
     "UserRow",
+    "WebhookDeliveryRow",
+    "WebhookRow",
 ]

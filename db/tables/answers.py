@@ -1,8 +1,10 @@
-"""Claims, the append-only history of answers, the answers that stand, and the labels they make."""
+"""Claims, the append-only history of answers, the answers that stand, the labels they make, and the gold."""
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables.base import Base, Id, Json, Ref, Str, Time, one_of, unique_where
@@ -100,6 +102,7 @@ class AnnotationRow(Base):
     answered_at: Mapped[Time | None]
     latency_ms: Mapped[Time | None]
     prediction_shown: Mapped[bool]
+    shown: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # what else the annotator saw before answering
     mode: Mapped[Str]
     client_version: Mapped[Str]
     created_at: Mapped[Time]
@@ -124,3 +127,22 @@ class LabelTableRow(Base):
     origin: Mapped[Str]
     votes: Mapped[int]
     updated_at: Mapped[Time]
+
+
+class GoldRow(Base):
+    """A sample whose class is beyond doubt: asked now and then, unseen, to tell how well an annotator does."""
+
+    __tablename__ = "gold"
+    __table_args__ = (
+        unique_where("uq_gold_live_sample", "sample_id", where="retired_at IS NULL"),
+        ForeignKeyConstraint(["project_id", "class_id"], ["classes.project_id", "classes.id"], name="fk_gold_class"),
+        Index("ix_gold_project_id", "project_id"),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[Ref] = mapped_column(ForeignKey("projects.id"))
+    sample_id: Mapped[Ref] = mapped_column(ForeignKey("samples.id"))
+    class_id: Mapped[Ref]
+    created_by: Mapped[Ref] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[Time]
+    retired_at: Mapped[Time | None]

@@ -1,4 +1,4 @@
-"""Jobs under way, wishes from the page, and the outbox."""
+"""Jobs under way, wishes from the page, the outbox, and who is told of it."""
 
 from __future__ import annotations
 
@@ -77,3 +77,46 @@ class OutboxRow(Base):
     payload: Mapped[Json]
     created_at: Mapped[Time]
     sent_at: Mapped[Time | None]
+
+
+class WebhookRow(Base):
+    """An address that is told what happens in a project. The secret signs each message, so it is stored as it is."""
+
+    __tablename__ = "webhooks"
+    __table_args__ = (Index("ix_webhooks_project_id", "project_id"),)
+
+    id: Mapped[Id]
+    project_id: Mapped[Ref] = mapped_column(ForeignKey("projects.id"))
+    url: Mapped[Str]
+    secret: Mapped[Str]
+    topics: Mapped[Str]  # comma-separated
+    created_by: Mapped[Ref] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[Time]
+    disabled_at: Mapped[Time | None]
+
+
+class WebhookDeliveryRow(Base):
+    """One message to one address, at least once; receivers tell repeats by its id."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        UniqueConstraint("webhook_id", "outbox_id"),
+        one_of("state", "pending", "done", "failed"),
+        Index(
+            "ix_webhook_deliveries_pending",
+            "next_at",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+    )
+
+    id: Mapped[Id]
+    webhook_id: Mapped[Ref] = mapped_column(ForeignKey("webhooks.id"))
+    outbox_id: Mapped[Ref] = mapped_column(ForeignKey("outbox.id"))
+    state: Mapped[Str]
+    attempt: Mapped[int]
+    next_at: Mapped[Time]
+    status: Mapped[int | None]  # of the last HTTP answer
+    error: Mapped[Str]
+    created_at: Mapped[Time]
+    finished_at: Mapped[Time | None]

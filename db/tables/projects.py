@@ -35,7 +35,13 @@ class ProjectRow(Base):
     cold_start: Mapped[Str] = mapped_column(server_default="random_sampling")  # what chooses before there is a model
     batch_size: Mapped[int]
     reserve_size: Mapped[int | None]
-    overlap: Mapped[int]
+    overlap: Mapped[int]  # votes each query gets ...
+    max_overlap: Mapped[int | None]  # ... and at most, while they disagree; NULL: never more
+    gold_share: Mapped[float] = mapped_column(server_default="0.05")  # of what a person is shown
+    confirm_share: Mapped[float] = mapped_column(server_default="0")  # images to confirm in the grid, per query
+    confirm_confidence: Mapped[float] = mapped_column(server_default="0.95")  # of those, at least
+    spot_check_share: Mapped[float] = mapped_column(server_default="0.05")  # of confirmed ones, asked again singly
+    show_why: Mapped[Str] = mapped_column(server_default="on request")
     holdout_size: Mapped[int]
     holdout_share: Mapped[float]
     guidelines: Mapped[Str]
@@ -66,3 +72,4 @@ class ClassRow(Base):
     key: Mapped[Str]
     created_at: Mapped[Time]
     retired_at: Mapped[Time | None]
+    merged_into_id: Mapped[Ref | None]  # answers that gave this class count for that one; NULL: for none

@@ -41,7 +41,7 @@ class QueryRow(Base):
 
     __tablename__ = "queries"
     __table_args__ = (
-        UniqueConstraint("round_id", "sample_id"),
+        UniqueConstraint("round_id", "sample_id", "kind"),  # a confirmed image may be spot-checked in the same round
         UniqueConstraint("id", "slots"),  # claims refer to both, so that a CHECK of theirs can see the slots
         unique_where(
             "uq_queries_open_sample", "sample_id", where="state = 'open' AND kind IN ('learn', 'holdout', 'confirm')"

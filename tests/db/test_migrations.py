@@ -17,6 +17,7 @@ from tests.database_fixtures import Place
 from tests.db.scenes import CLASSES, make_scene, new_file
 
 CONTENTS = ("files", "samples", "labels", "rounds", "queries", "annotations", "annotation_events")
+ADDED = {"shown"}  # columns of these tables that came later
 ADD_FILE = "INSERT INTO files (project_id, kind, path, sha256, size, created_at) SELECT 1, '{}', '{}', sha256, 1, 1 "
 
 
@@ -31,14 +32,16 @@ def engine(empty_place: Place) -> Iterator[Engine]:
 def migrate(engine: Engine, revision: str) -> None:
     config = configuration()
     config.attributes["connection"] = engine
-    (command.downgrade if revision == "0001" else command.upgrade)(config, revision)
+    (command.upgrade if revision == "head" else command.downgrade)(config, revision)
 
 
-def rows(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
+def rows(engine: Engine) -> dict[str, list[list[tuple[str, str]]]]:
+    """Every row of the first version's columns, as texts."""
     with engine.connect() as connection:
+        found = {table: connection.execute(text(f"SELECT * FROM {table} ORDER BY id")).mappings() for table in CONTENTS}
         return {
-            table: [tuple(map(str, row)) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY id"))]
-            for table in CONTENTS
+            table: [sorted((name, str(value)) for name, value in row.items() if name not in ADDED) for row in result]
+            for table, result in found.items()
         }
 
 
@@ -59,7 +62,7 @@ def test_0002_keeps_every_row_up_and_down_and_an_old_project_as_it_was(empty_pla
     old = rows(engine)
     assert "cold_start" not in {column["name"] for column in inspect(engine).get_columns("projects")}
     assert "pseudo_labels" not in inspect(engine).get_table_names()
-    assert [row for row in old["files"] if "p.npy" in row] == []
+    assert [row for row in old["files"] if ("path", "p.npy") in row] == []
     assert len(old["samples"]) == 30
     assert len(old["labels"]) == len(old["annotation_events"]) == 1
     migrate(engine, "head")
@@ -96,3 +99,51 @@ def test_0002_leaves_the_rules_for_files_in_place(empty_place: Place, engine: En
             connection.execute(text(statement))
     with engine.begin() as connection:
         connection.execute(text(ADD_FILE.format("model", "m") + one))
+
+
+def test_0003_keeps_every_row_up_and_down(empty_place: Place, engine: Engine) -> None:
+    fill(empty_place)
+    new = rows(engine)
+    migrate(engine, "0002")
+    assert rows(engine) == new
+    assert "gold" not in inspect(engine).get_table_names()
+    migrate(engine, "head")
+    assert rows(engine) == new
+    assert len(new["queries"]) == 3
+    with empty_place.open() as database:
+        project = projects.get_project(database, access.local_user(database, "ada"), "zoo")
+        assert (project.overlap, project.max_overlap, project.confirm_share) == (1, None, 0.0)
+        assert project.show_why == "on request"
+
+
+_QUERY = "project_id, round_id, sample_id, kind, rank, reserve, state, slots, token, decided, created_at"
+ADD_QUERY = (
+    f"INSERT INTO queries ({_QUERY}) "
+    "SELECT project_id, round_id, sample_id, '{}', 0, reserve, '{}', {}, 0, decided, 1 FROM queries WHERE id = 1"
+)
+
+
+@pytest.mark.parametrize("revision", ["0002", "head"])
+def test_0003_leaves_the_rules_for_queries_in_place(empty_place: Place, engine: Engine, revision: str) -> None:
+    """SQLite's table of queries is made anew on the way: its rules, its indexes and its claims must be there."""
+    fill(empty_place)
+    if revision == "0002":
+        migrate(engine, "0002")
+    refused = [
+        ADD_QUERY.format("learn", "withdrawn", 1),  # once in a round
+        ADD_QUERY.format("nonsense", "closed", 1),
+        ADD_QUERY.format("gold", "nonsense", 1),
+        ADD_QUERY.format("gold", "closed", 0),
+        "DELETE FROM queries",  # a claim refers to one
+        "UPDATE queries SET state = 'open', sample_id = 1, kind = 'learn', round_id = round_id + id",
+    ]
+    refused += [ADD_QUERY.format("spot_check", "open", 1)] if revision == "0002" else []
+    for statement in refused:
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            connection.execute(text(statement))
+    if revision == "head":
+        with engine.begin() as connection:
+            connection.execute(text(ADD_QUERY.format("spot_check", "open", 1)))
+    with engine.connect() as connection:
+        names = {entry["name"] for entry in inspect(connection).get_indexes("queries")}
+    assert {"ix_queries_queue", "ix_queries_sample_id", "uq_queries_open_sample"} <= names

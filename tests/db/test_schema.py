@@ -32,7 +32,7 @@ UNIQUE = {  # name -> table, columns: what must never happen twice
     "uq_annotations_answer_id": ("annotations", ["answer_id"]),
     "uq_annotations_standing": ("annotations", ["query_id", "user_id"]),
     "uq_labels_sample_id": ("labels", ["sample_id"]),
-    "uq_queries_round_id_sample_id": ("queries", ["round_id", "sample_id"]),
+    "uq_queries_round_id_sample_id_kind": ("queries", ["round_id", "sample_id", "kind"]),
     "uq_queries_id_slots": ("queries", ["id", "slots"]),
     "uq_queries_open_sample": ("queries", ["sample_id"]),
     "uq_samples_project_id_sha256": ("samples", ["project_id", "sha256"]),
@@ -49,6 +49,11 @@ UNIQUE = {  # name -> table, columns: what must never happen twice
     "uq_model_versions_current": ("model_versions", ["project_id"]),
     "uq_adversarial_copies_round_id_sample_id": ("adversarial_copies", ["round_id", "sample_id"]),
     "uq_pseudo_labels_round_id": ("pseudo_labels", ["round_id"]),
+    "uq_sessions_token_hash": ("sessions", ["token_hash"]),
+    "uq_api_tokens_token_hash": ("api_tokens", ["token_hash"]),
+    "uq_invitations_token_hash": ("invitations", ["token_hash"]),
+    "uq_gold_live_sample": ("gold", ["sample_id"]),
+    "uq_webhook_deliveries_webhook_id_outbox_id": ("webhook_deliveries", ["webhook_id", "outbox_id"]),
 }
 
 
@@ -230,6 +235,6 @@ def test_alembic_runs_from_its_own_command_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "alembic", "-c", str(ini), "-x", f"url=sqlite:///{tmp_path}/x.db"]
     subprocess.run([*command, "upgrade", "head"], check=True, capture_output=True)
     shown = subprocess.run([*command, "current"], check=True, capture_output=True, text=True)
-    assert "0002 (head)" in shown.stdout
+    assert "0003 (head)" in shown.stdout
     with connect_engine(normalize_url(f"sqlite:///{tmp_path}/x.db", tmp_path)).connect() as connection:
         assert set(inspect(connection).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
