@@ -18,6 +18,7 @@ from db.tables import AnnotationEventRow, AnnotationRow, ClaimRow, ProjectRow, Q
 __all__ = ["Answer", "Receipt", "recent", "submit", "undo"]
 
 _OUTCOMES = ("class", "skip", "unsure", "flag")
+_MODES = ("single", "grid")
 _MOST_MS = 2**53
 
 
@@ -211,7 +212,8 @@ def _checked(answer: Answer) -> Answer:
         if getattr(answer, what) is not None:
             inputs.integer(getattr(answer, what), what, 0, _MOST_MS)
     inputs.body(answer.note, "a note", longest=10_000)
-    inputs.body(answer.mode, "a mode", longest=40)
+    if answer.mode not in _MODES:
+        raise InvalidInput(f"expected a mode of {', '.join(_MODES)}, got {answer.mode!r:.60}; reload the page")
     inputs.body(answer.client_version, "a client version", longest=80)
     earlier = None if answer.supersedes is None else inputs.answer_id(answer.supersedes)
     return replace(
@@ -219,4 +221,5 @@ def _checked(answer: Answer) -> Answer:
         answer_id=inputs.answer_id(answer.answer_id),
         supersedes=earlier,
         prediction_shown=bool(answer.prediction_shown),
+        shown=None if answer.shown is None else inputs.flags(answer.shown, "what was shown"),
     )

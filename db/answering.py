@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db.claims import assign
 from db.clock import now
 from db.completion import settle
+from db.consensus import majority
 from db.errors import Conflict, InvalidInput, NotFound
-from db.labels import resolve
+from db.labels import live_class, resolve
 from db.records import Answer, Receipt
 from db.tables import (
     AnnotationEventRow,
@@ -150,10 +152,25 @@ _ANNOTATION_FIELDS = frozenset(AnnotationRow.__table__.columns.keys()) & frozens
 
 
 def _close_if_full(session: Session, query: QueryRow, at: int) -> None:
+    """Close a query that has its votes; while they are even it gets one vote more, up to the project's maximum."""
     voted = AnnotationRow.query_id == query.id, AnnotationRow.withdrawn_at.is_(None), AnnotationRow.outcome == "class"
-    if session.scalars(select(func.count(AnnotationRow.id)).where(*voted)).one() >= query.slots:
+    votes = list(session.scalars(select(AnnotationRow.class_id).where(*voted)))
+    if len(votes) < query.slots:
+        return
+    if query.kind != "gold" and _one_more(session, query, votes):
+        query.slots += 1
+    else:
         query.state, query.closed_at = "closed", at
-        session.flush()
+    session.flush()
+
+
+def _one_more(session: Session, query: QueryRow, votes: list[int | None]) -> bool:
+    most = session.get_one(ProjectRow, query.project_id).max_overlap
+    if most is None or query.slots >= most:
+        return False
+    live = live_class(session, query.project_id)
+    tally = Counter(live(class_id) for class_id in votes if class_id is not None)
+    return majority(tally) is None
 
 
 def _spare_others(session: Session, query: QueryRow, at: int) -> None:

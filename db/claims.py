@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from db import inputs
+from db import gold, inputs
 from db.access import authorize
 from db.clock import now
 from db.engine import Database
@@ -53,6 +53,7 @@ def claim(
             held = sum(not query.reserve for query, _ in rows)
             rows += _fresh(session, actor.user_id, project_id, count - held, at, lease, reserve=False)
             rows += _fresh(session, actor.user_id, project_id, count - len(rows), at, lease, reserve=True)
+            rows += _gold(session, project, actor.user_id, rows, at, lease)
         rows = _best(session, rows, count)
         return [describe(query, row, project.show_predictions) for query, row in rows]
 
@@ -119,6 +120,14 @@ def _fresh(
     return got
 
 
+def _gold(
+    session: Session, project: ProjectRow, user_id: int, rows: list[tuple[QueryRow, ClaimRow]], at: int, lease: int
+) -> list[tuple[QueryRow, ClaimRow]]:
+    fresh = [query for query, row in rows if row.claimed_at == at]
+    queries = gold.due(session, project, user_id, fresh)
+    return assign(session, queries, user_id, at=at, until=at + lease) if queries else []
+
+
 def offered(base: Select[tuple[QueryRow]], user_id: int, project_id: int, at: int) -> Select[tuple[QueryRow]]:
     """Narrow a statement to queries that have a free slot for the user."""
     active = select(func.count(ClaimRow.id)).where(ClaimRow.query_id == QueryRow.id, _taken(at)).scalar_subquery()
@@ -126,7 +135,7 @@ def offered(base: Select[tuple[QueryRow]], user_id: int, project_id: int, at: in
 
 
 def _answerable(base: Select[tuple[QueryRow]], user_id: int, project_id: int) -> Select[tuple[QueryRow]]:
-    """Open queries that the user neither holds nor answered; checks may show a sample a second time."""
+    """Open queries that the user neither holds nor answered; a spot check may show a sample a second time."""
     check = QueryRow.kind.in_(("gold", "spot_check"))
     same = or_(AnnotationRow.query_id == QueryRow.id, and_(~check, AnnotationRow.sample_id == QueryRow.sample_id))
     answered = select(AnnotationRow.id).where(
@@ -138,7 +147,8 @@ def _answerable(base: Select[tuple[QueryRow]], user_id: int, project_id: int) ->
     mine = select(ClaimRow.id).where(
         ClaimRow.query_id == QueryRow.id, ClaimRow.user_id == user_id, ClaimRow.state.in_(("leased", "done"))
     )
-    return base.where(QueryRow.project_id == project_id, QueryRow.state == "open", ~mine.exists(), ~answered.exists())
+    still = QueryRow.project_id == project_id, QueryRow.state == "open", QueryRow.kind != "gold"
+    return base.where(*still, ~mine.exists(), ~answered.exists())
 
 
 def _taken(at: int) -> ColumnElement[bool]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 class Verdict(NamedTuple):
@@ -25,27 +27,41 @@ class Ballot:
         slots: query id -> votes wanted.
         decided: queries that ended early because nobody was left to vote.
         imported: the class that came with the images, if it was used.
+        chosen: the class that all annotators' records together make likely where the votes are even.
         reviewed: the class a reviewer decided on; it wins.
+        unusable: whether a reviewer said that the image cannot be used.
     """
 
     votes: dict[int, dict[int, int]] = field(default_factory=dict)
     slots: dict[int, int] = field(default_factory=dict)
     decided: set[int] = field(default_factory=set)
     imported: int | None = None
+    chosen: int | None = None
     reviewed: int | None = None
+    unusable: bool = False
 
-    def verdict(self) -> Verdict | None:
+    def verdict(self, live: Callable[[int], int | None] = lambda class_id: class_id) -> Verdict | None:
         """The label, by the rule: a review, else the majority once a query has its votes, else the import.
 
-        Votes of all queries of the sample count together; a tie decides nothing and is left for a review.
+        Votes of all queries of the sample count together; where they are even the class that was chosen by the
+        annotators' records holds, and without one the sample is left for a review.
+
+        Args:
+            live: what a class counts for today: itself, the one it was merged into, or None if it is gone.
         """
-        tally = Counter(choice for users in self.votes.values() for choice in users.values())
-        if self.reviewed is not None:
-            return Verdict(self.reviewed, "reviewer", tally.total())
-        if self._full() and (best := _majority(tally)) is not None:
+        given = (live(choice) for users in self.votes.values() for choice in users.values())
+        tally = Counter(choice for choice in given if choice is not None)
+        reviewed, chosen, imported = (
+            None if choice is None else live(choice) for choice in (self.reviewed, self.chosen, self.imported)
+        )
+        if self.unusable:
+            return None
+        if reviewed is not None:
+            return Verdict(reviewed, "reviewer", tally.total())
+        if tally and self._full() and (best := majority(tally) or chosen) is not None:
             return Verdict(best, "consensus", tally.total())
-        if self.imported is not None:
-            return Verdict(self.imported, "imported", 0)
+        if imported is not None:
+            return Verdict(imported, "imported", 0)
         return None
 
     def _full(self) -> bool:
@@ -62,8 +78,29 @@ class Ballot:
         self.votes.get(query, {}).pop(user, None)
         self.decided.discard(query)
 
+    def outside(self, kind: str, class_id: int | None, query: int | None, *, takes_back: bool) -> None:
+        """Apply an event that is no vote: an import, a review, a decision about votes that are even.
 
-def _majority(tally: Mapping[int, int]) -> int | None:
+        Args:
+            kind: the event's.
+            class_id: the class it names.
+            query: the query it is about.
+            takes_back: whether an earlier answer is undone or replaced by it: a decision was about other votes then.
+        """
+        if kind == "import":
+            self.imported = class_id
+        elif kind == "review":
+            self.reviewed, self.unusable = class_id, class_id is None
+        elif kind == "decide" and class_id is not None:
+            self.chosen = class_id
+        elif kind == "decide" and query is not None:
+            self.decided.add(query)
+        if takes_back:
+            self.chosen = None
+
+
+def majority(tally: Mapping[T, int]) -> T | None:
+    """Return the class with the most votes, None when several have as many."""
     most = max(tally.values(), default=0)
     best = [choice for choice, votes in tally.items() if votes == most]
     return best[0] if len(best) == 1 else None

@@ -9,11 +9,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from db import files
-from db.access import authorize
 from db.clock import now
 from db.engine import Database
-from db.errors import InvalidInput, NotFound
-from db.records import Actor, NewFile, Role, TrainingCopy
+from db.errors import InvalidInput
+from db.locking import lock_round
+from db.records import Actor, NewFile, TrainingCopy
 from db.sql import chunks, insert_new
 from db.tables import AdversarialCopyRow, ClassRow, FileRow, LabelTableRow, RoundRow, SampleRow
 
@@ -36,12 +36,7 @@ def record_copies(
     """
 
     def work(session: Session) -> int:
-        turn = session.scalars(
-            select(RoundRow).where(RoundRow.id == round_id).with_for_update(key_share=True)
-        ).one_or_none()
-        authorize(session, actor, turn.project_id if turn else None, Role.administrator)
-        if turn is None:
-            raise NotFound(f"expected a round, got the id {round_id} of none; begin one first")
+        turn = lock_round(session, actor, round_id)
         mine = select(AdversarialCopyRow.id).where(AdversarialCopyRow.round_id == round_id)
         if turn.state == "preparing":
             session.execute(delete(AdversarialCopyRow).where(AdversarialCopyRow.round_id == round_id))

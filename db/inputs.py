@@ -89,6 +89,17 @@ def relative_path(value: str) -> str:
     return str(path)
 
 
+def flags(value: object, what: str, *, most: int = 20) -> dict[str, bool]:
+    """Return a small mapping of names to yes or no."""
+    if not isinstance(value, Mapping) or len(value) > most:
+        raise InvalidInput(f"expected {what} as a mapping of at most {most} names, got {value!r:.60}; reload the page")
+    for key, flag in value.items():
+        name(key, f"a name in {what}", longest=40)
+        if not isinstance(flag, bool):
+            raise InvalidInput(f"expected yes or no for {key!r} in {what}, got {flag!r:.60}; reload the page")
+    return dict(value)
+
+
 def plain(value: Mapping[str, Any], what: str) -> dict[str, Any]:
     """Return a mapping as JSON that both engines store alike: NumPy numbers become Python's, no NaN, no infinity.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.access import authorize
@@ -24,7 +24,7 @@ def resolve(session: Session, project_id: int, sample_id: int) -> int | None:
     Call it in the transaction that changed the answers, with the query locked.
     """
     session.execute(select(SampleRow.id).where(SampleRow.id == sample_id).with_for_update(key_share=True))
-    verdict = _ballot(session, sample_id).verdict()
+    verdict = _ballot(session, sample_id).verdict(live_class(session, project_id))
     row = session.scalars(select(LabelTableRow).where(LabelTableRow.sample_id == sample_id)).one_or_none()
     if verdict is None:
         if row is not None:
@@ -56,19 +56,34 @@ def _ballot(session: Session, sample_id: int) -> Ballot:
     for query_id, user_id, class_id in session.execute(votes):
         if query_id in ballot.slots and class_id is not None:
             ballot.vote(query_id, user_id, class_id)
-    events = select(AnnotationEventRow.kind, AnnotationEventRow.class_id).where(
-        AnnotationEventRow.sample_id == sample_id, AnnotationEventRow.kind.in_(("import", "review"))
+    event = AnnotationEventRow
+    events = select(event.kind, event.class_id, event.target_id).where(
+        event.sample_id == sample_id, event.kind != "draft", or_(event.kind != "answer", event.target_id.is_not(None))
     )
-    for kind, class_id in session.execute(events.order_by(AnnotationEventRow.id)):
-        _outside(ballot, kind, class_id)
+    for kind, class_id, target_id in session.execute(events.order_by(event.id)):
+        ballot.outside(kind, class_id, None, takes_back=target_id is not None)
     return ballot
 
 
-def _outside(ballot: Ballot, kind: str, class_id: int | None) -> None:
-    if kind == "import":
-        ballot.imported = class_id
-    else:
-        ballot.reviewed = class_id
+def live_class(session: Session, project_id: int | None) -> Callable[[int], int | None]:
+    """Return what each class counts for today: itself, the one it was merged into, or None if it is gone.
+
+    Args:
+        session: of the transaction.
+        project_id: None for the classes of all projects.
+    """
+    retired = select(ClassRow.id, ClassRow.merged_into_id).where(ClassRow.retired_at.is_not(None))
+    if project_id is not None:
+        retired = retired.where(ClassRow.project_id == project_id)
+    into: dict[int, int | None] = dict(session.execute(retired).tuples().all())
+
+    def live(class_id: int) -> int | None:
+        found: int | None = class_id
+        while found in into:
+            found = into[found]
+        return found
+
+    return live
 
 
 def rebuild(database: Database) -> dict[int, int]:
@@ -86,7 +101,8 @@ def _replay(session: Session) -> dict[int, int]:
     for part in result.partitions(_ROWS_AT_ONCE):
         for sample_id, *event in part:
             _apply(ballots.setdefault(sample_id, Ballot()), given, *event)
-    verdicts = ((sample_id, ballot.verdict()) for sample_id, ballot in ballots.items())
+    live = live_class(session, None)
+    verdicts = ((sample_id, ballot.verdict(live)) for sample_id, ballot in ballots.items())
     return {sample_id: verdict.class_id for sample_id, verdict in verdicts if verdict is not None}
 
 
@@ -105,10 +121,7 @@ def _apply(
     counts: bool,
     slots: int | None,
 ) -> None:
-    if kind in ("import", "review"):
-        _outside(ballot, kind, class_id)
-    if kind == "decide" and query_id is not None:
-        ballot.decided.add(query_id)
+    ballot.outside(kind, class_id, query_id, takes_back=target_id is not None and kind != "draft")
     if kind in ("answer", "undo", "withdraw") and target_id in given:
         ballot.withdraw(*given[target_id])
     if kind == "answer" and counts and query_id is not None and answer_id is not None:

@@ -6,11 +6,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from db import files, inputs
-from db.access import authorize
 from db.clock import now
 from db.engine import Database
-from db.errors import NotFound
-from db.records import Actor, NewFile, PseudoLabelFile, Role
+from db.locking import lock_round
+from db.records import Actor, NewFile, PseudoLabelFile
 from db.tables import FileRow, PseudoLabelRow, RoundRow
 
 
@@ -37,12 +36,7 @@ def record(database: Database, actor: Actor, round_id: int, file: NewFile | None
     """
 
     def work(session: Session) -> int:
-        turn = session.scalars(
-            select(RoundRow).where(RoundRow.id == round_id).with_for_update(key_share=True)
-        ).one_or_none()
-        authorize(session, actor, turn.project_id if turn else None, Role.administrator)
-        if turn is None:
-            raise NotFound(f"expected a round, got the id {round_id} of none; begin one first")
+        turn = lock_round(session, actor, round_id)
         if turn.state == "preparing":
             session.execute(delete(PseudoLabelRow).where(PseudoLabelRow.round_id == round_id))
             if file is not None:

@@ -10,19 +10,18 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db import inputs
-from db.access import authorize
 from db.clock import now
 from db.engine import Database
-from db.errors import InvalidInput, NotFound
+from db.errors import InvalidInput
 from db.history import read_round
+from db.locking import lock_round
 from db.outbox import ring
 from db.pool import has_label, was_seen
-from db.records import Actor, NewQuery, NewQueue, Role, Round
+from db.records import Actor, NewQuery, NewQueue, Round
 from db.sql import chunks, insert_rows
 from db.tables import AnnotationRow, ClaimRow, ProjectRow, QueryRow, RoundRow, SampleRow
 
-_KINDS = ("learn", "holdout", "gold", "confirm", "spot_check")
-_ASKS_FOR_A_LABEL = ("learn", "holdout", "confirm")
+_KINDS = ("learn", "holdout", "confirm")  # checks are made when they are handed out
 
 
 def enqueue(database: Database, actor: Actor, round_id: int, queue: NewQueue) -> Round:
@@ -42,7 +41,7 @@ def enqueue(database: Database, actor: Actor, round_id: int, queue: NewQueue) ->
     _check(queue)
 
     def work(session: Session) -> Round:
-        turn = _locked(session, actor, round_id)
+        turn = lock_round(session, actor, round_id)
         if turn.state == "preparing":
             _open(session, turn, queue)
         return read_round(session, turn)
@@ -61,15 +60,6 @@ def _check(queue: NewQueue) -> None:
             raise InvalidInput(f"expected a score, got NaN for sample {query.sample_id}; look at the model's outputs")
 
 
-def _locked(session: Session, actor: Actor, round_id: int) -> RoundRow:
-    statement = select(RoundRow).where(RoundRow.id == round_id).with_for_update(key_share=True)
-    turn = session.scalars(statement).one_or_none()
-    authorize(session, actor, turn.project_id if turn else None, Role.administrator)
-    if turn is None:
-        raise NotFound(f"expected a round, got the id {round_id} of none; begin one first")
-    return turn
-
-
 def _open(session: Session, turn: RoundRow, queue: NewQueue) -> None:
     at = now(session)
     project = session.get_one(ProjectRow, turn.project_id)
@@ -81,7 +71,7 @@ def _open(session: Session, turn: RoundRow, queue: NewQueue) -> None:
     rows = [
         {**base, "created_at": at, **_columns(query, splits[int(query.sample_id)], project.overlap)}
         for query in queue.queries
-        if query.kind not in _ASKS_FOR_A_LABEL or int(query.sample_id) in free
+        if int(query.sample_id) in free
     ]
     if rows:
         insert_rows(session, QueryRow, rows)
@@ -95,7 +85,10 @@ def _open(session: Session, turn: RoundRow, queue: NewQueue) -> None:
 def _withdraw_older(session: Session, turn: RoundRow, at: int) -> None:
     """Lock first, then look who holds or has voted: a claim under way keeps its query."""
     older = QueryRow.project_id == turn.project_id, QueryRow.state == "open", QueryRow.round_id != turn.id
-    locked = select(QueryRow.id).where(*older).order_by(QueryRow.id).with_for_update(skip_locked=True, key_share=True)
+    asked = QueryRow.kind != "spot_check"  # a check of the grid is owed, whatever the round
+    locked = (
+        select(QueryRow.id).where(*older, asked).order_by(QueryRow.id).with_for_update(skip_locked=True, key_share=True)
+    )
     ids = list(session.scalars(locked))
     for part in chunks(ids):
         held = ClaimRow.query_id == QueryRow.id, ClaimRow.state == "leased", ClaimRow.expires_at > at
@@ -103,6 +96,7 @@ def _withdraw_older(session: Session, turn: RoundRow, at: int) -> None:
             AnnotationRow.query_id == QueryRow.id,
             AnnotationRow.withdrawn_at.is_(None),
             AnnotationRow.outcome == "class",
+            QueryRow.kind != "gold",
         )
         idle = ~select(ClaimRow.id).where(*held).exists(), ~select(AnnotationRow.id).where(*voted).exists()
         gone = list(session.scalars(select(QueryRow.id).where(QueryRow.id.in_(part), *idle)))
@@ -143,7 +137,7 @@ def _splits(session: Session, project_id: int, queue: NewQueue) -> dict[int, str
 
 def _free(session: Session, project_id: int, queue: NewQueue) -> set[int]:
     asked = select(QueryRow.id).where(
-        QueryRow.sample_id == SampleRow.id, QueryRow.state == "open", QueryRow.kind.in_(_ASKS_FOR_A_LABEL)
+        QueryRow.sample_id == SampleRow.id, QueryRow.state == "open", QueryRow.kind.in_(_KINDS)
     )
     live = SampleRow.project_id == project_id, SampleRow.deleted_at.is_(None)
     base = select(SampleRow.id).where(*live, ~has_label(), ~was_seen(), ~asked.exists())
@@ -162,7 +156,6 @@ def _columns(query: NewQuery, split: str, overlap: int) -> Mapping[str, Any]:
         "score": None if query.score is None else float(query.score),
         "predicted": _position(query.predicted),
         "nearest": _position(query.nearest),
-        "expected": _position(query.expected),
         "copy_row": None if query.copy_row is None else int(query.copy_row),
         "group_key": None if query.group is None else inputs.name(query.group, "a group"),
         "details": None if query.details is None else inputs.plain(query.details, "details"),

@@ -50,8 +50,7 @@ class Finished:
 class NewQuery:
     """A sample to ask. `predicted` and `nearest` are class positions; `slots` None is the project's overlap.
 
-    `details` holds what 'why this image' shows; `expected` (a class position) is for kind 'gold', `group` for kind
-    'confirm'.
+    `kind` is 'learn', 'holdout' or 'confirm' (in the grid, with its `group`); `details` is what 'why this image' shows.
     """
 
     sample_id: int
@@ -63,7 +62,6 @@ class NewQuery:
     reserve: bool = False
     copy_row: int | None = None
     slots: int | None = None
-    expected: int | None = None
     group: str | None = None
     details: Mapping[str, Any] | None = None
 

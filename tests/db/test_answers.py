@@ -241,13 +241,6 @@ def test_votes_decide_by_majority_and_a_tie_waits_for_a_review(database: Databas
     assert samples.counts(database, scene.id).set_aside == 1
 
 
-def test_gold_answers_are_no_labels(database: Database) -> None:
-    scene = make_scene(database)
-    scene.ask(1, kind="gold")
-    assert scene.submit(scene.ada, scene.claim(scene.ada)[0]).query_closed
-    assert scene.labels() == {} == labels.rebuild(database)
-
-
 def test_one_annotator_who_skips_everything_blocks_nothing(database: Database) -> None:
     scene = make_scene(database, images=9)
     for _ in range(3):

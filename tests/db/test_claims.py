@@ -112,12 +112,6 @@ def test_predictions_are_hidden_unless_the_project_shows_them(database: Database
     assert scene.claim(scene.ada)[0].predicted == 2
 
 
-def test_checks_look_like_any_other_query(database: Database) -> None:
-    scene = make_scene(database)
-    scene.ask(1, kind="gold")
-    assert scene.claim(scene.ada)[0].kind == "learn"
-
-
 def test_a_paused_project_hands_out_nothing_new(database: Database) -> None:
     scene = make_scene(database)
     scene.ask(2)
