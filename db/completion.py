@@ -27,6 +27,7 @@ from db.tables import (
 
 ACTIVE_MS = 3_600_000  # who claimed or answered within the last hour is at work
 _WORKERS = ("annotator", "reviewer", "administrator")
+_WAITED_FOR = ("learn", "holdout")  # checks, and images to confirm in the grid, keep no round from its end
 
 
 def gained(session: Session, round_id: int) -> int:
@@ -103,15 +104,22 @@ def _end(session: Session, query_id: int, user_id: int) -> None:
 def _fresh_left(session: Session, round_id: int) -> bool:
     standing = AnnotationRow.sample_id == QueryRow.sample_id, AnnotationRow.withdrawn_at.is_(None)
     untouched = select(QueryRow.id).where(
-        QueryRow.round_id == round_id, QueryRow.state == "open", ~select(AnnotationRow.id).where(*standing).exists()
+        QueryRow.round_id == round_id,
+        QueryRow.state == "open",
+        QueryRow.kind.in_(_WAITED_FOR),
+        ~select(AnnotationRow.id).where(*standing).exists(),
     )
     return session.scalars(untouched.limit(1)).first() is not None
 
 
 def _seen(session: Session, round_id: int) -> list[int]:
+    """Open queries with an answer; gold is about the annotator alone, a check of the grid outlives its round."""
     standing = AnnotationRow.sample_id == QueryRow.sample_id, AnnotationRow.withdrawn_at.is_(None)
     seen = select(QueryRow.id).where(
-        QueryRow.round_id == round_id, QueryRow.state == "open", select(AnnotationRow.id).where(*standing).exists()
+        QueryRow.round_id == round_id,
+        QueryRow.state == "open",
+        QueryRow.kind.not_in(("gold", "spot_check")),
+        select(AnnotationRow.id).where(*standing).exists(),
     )
     return list(session.scalars(seen.order_by(QueryRow.id)))
 

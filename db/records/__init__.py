@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from db.records.answers import Answer, ClaimedQuery, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
+from db.records.grid import Group
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
 from db.records.people import Actor, Role, User
@@ -21,6 +22,7 @@ __all__ = [
     "Display",
     "DueRound",
     "Finished",
+    "Group",
     "Holdout",
     "Job",
     "LabelRow",
