@@ -33,7 +33,8 @@ class GridView {
 
   header() {
     const back = element("button", { type: "button", class: "tool grid-back", "aria-keyshortcuts": "Escape",
-      onclick: () => this.act.leave() }, element("span", { text: "Back to single images" }),
+      "aria-label": "Back to single images", onclick: () => this.act.leave() },
+      element("span", { text: "Back" }, element("span", { class: "rest", text: " to single images" })),
       element("kbd", { text: "Esc", "aria-hidden": "true" }));
     return element("div", { class: "grid-head" },
       element("div", { class: "grid-asked" },
