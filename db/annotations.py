@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import answering, inputs
+from db import answering, grid, inputs
 from db.access import authorize
 from db.claims import LEASE_SECONDS, describe
 from db.engine import Database
@@ -64,12 +64,17 @@ def _save(session: Session, user_id: int, query: QueryRow, answer: Answer, diges
         if note.query_id != query.id:
             raise Conflict("expected an earlier answer to the same query, got one to another; edit that query")
         claim = answering.regain(session, query, note, 1000 * LEASE_SECONDS)
+    if grid.is_rejection(answer):
+        reason = reason or ("" if query.state == "open" else grid.GONE)
+        if not reason:
+            return grid.reject(session, query, user_id, answer, digest)
     if claim is not None and not reason:
         claim = answering.usable_claim(session, query, claim, user_id)
     if claim is None or reason:
         draft = Receipt(answer_id=answer.answer_id, status="draft", message=reason or answering.FULL)
         return _event(session, query, user_id, answer, draft, digest, "draft")
     answering.accept(session, query, claim, answer)
+    grid.spot_check(session, query, answer)
     receipt = answering.finish(session, query, answer.answer_id)
     return _event(session, query, user_id, answer, receipt, digest, "answer")
 

@@ -220,7 +220,8 @@ def withdraw(session: Session, query: QueryRow, note: AnnotationRow, lease_ms: i
 
 
 def _asked_elsewhere(session: Session, query: QueryRow) -> bool:
-    other = QueryRow.sample_id == query.sample_id, QueryRow.state == "open", QueryRow.id != query.id
+    label = QueryRow.kind.in_(("learn", "holdout", "confirm"))  # a check may be open beside them
+    other = QueryRow.sample_id == query.sample_id, QueryRow.state == "open", QueryRow.id != query.id, label
     return session.scalars(select(QueryRow.id).where(*other).limit(1)).first() is not None
 
 

@@ -25,6 +25,8 @@ MOST_AT_ONCE = 1000
 _UNSEEN = {"gold": "learn", "spot_check": "learn"}  # quality checks look like any other query
 _QUEUE = (QueryRow.reserve, QueryRow.round_id, QueryRow.rank, QueryRow.id)
 _ATTEMPTS = 3
+IN_GRID = QueryRow.kind == "confirm"
+SINGLY = QueryRow.kind != "confirm"
 
 
 def claim(
@@ -48,7 +50,7 @@ def claim(
         authorize(session, actor, project_id, Role.annotator)
         project = session.get_one(ProjectRow, project_id)
         at = now(session)
-        rows = _held(session, actor.user_id, project_id, at + lease)
+        rows = renew_held(session, actor.user_id, project_id, at + lease, SINGLY)
         if project.state != "paused":
             held = sum(not query.reserve for query, _ in rows)
             rows += _fresh(session, actor.user_id, project_id, count - held, at, lease, reserve=False)
@@ -74,12 +76,15 @@ def describe(query: QueryRow, row: ClaimRow, show_predictions: bool) -> ClaimedQ
     )
 
 
-def _held(session: Session, user_id: int, project_id: int, until: int) -> list[tuple[QueryRow, ClaimRow]]:
+def renew_held(
+    session: Session, user_id: int, project_id: int, until: int, kind: ColumnElement[bool]
+) -> list[tuple[QueryRow, ClaimRow]]:
+    """Renew what the user holds of a kind, as far as nobody took it, and return it in the queue's order."""
     statement = (
         select(QueryRow, ClaimRow)
         .join(ClaimRow, ClaimRow.query_id == QueryRow.id)
         .where(ClaimRow.user_id == user_id, ClaimRow.state == "leased")
-        .where(QueryRow.project_id == project_id, QueryRow.state == "open")
+        .where(QueryRow.project_id == project_id, QueryRow.state == "open", kind)
         .order_by(*_QUEUE)
         .limit(MOST_AT_ONCE)
     )
@@ -106,14 +111,19 @@ def _best(session: Session, rows: list[tuple[QueryRow, ClaimRow]], count: int) -
 def _fresh(
     session: Session, user_id: int, project_id: int, wanted: int, at: int, lease: int, *, reserve: bool
 ) -> list[tuple[QueryRow, ClaimRow]]:
+    return take(session, user_id, project_id, wanted, at, lease, QueryRow.reserve.is_(reserve), SINGLY)
+
+
+def take(
+    session: Session, user_id: int, project_id: int, wanted: int, at: int, lease: int, *which: ColumnElement[bool]
+) -> list[tuple[QueryRow, ClaimRow]]:
+    """Claim up to `wanted` of the queries that are free for the user, the first in the queue's order."""
     got: list[tuple[QueryRow, ClaimRow]] = []
     for _ in range(_ATTEMPTS):
         if len(got) >= wanted:
             break
-        kind = select(QueryRow).where(QueryRow.reserve.is_(reserve))
-        statement = offered(kind, user_id, project_id, at).order_by(*_QUEUE).limit(wanted - len(got))
-        locked = statement.with_for_update(skip_locked=True, key_share=True, of=QueryRow)
-        queries = session.scalars(locked.execution_options(populate_existing=True)).all()
+        statement = first_offered(user_id, project_id, at, *which).limit(wanted - len(got))
+        queries = session.scalars(statement).all()
         if not queries:
             break
         got += assign(session, queries, user_id, at=at, until=at + lease)
@@ -126,6 +136,13 @@ def _gold(
     fresh = [query for query, row in rows if row.claimed_at == at]
     queries = gold.due(session, project, user_id, fresh)
     return assign(session, queries, user_id, at=at, until=at + lease) if queries else []
+
+
+def first_offered(user_id: int, project_id: int, at: int, *which: ColumnElement[bool]) -> Select[tuple[QueryRow]]:
+    """Lock queries that are free for the user, in the queue's order; what others are locking is passed over."""
+    statement = offered(select(QueryRow).where(*which), user_id, project_id, at).order_by(*_QUEUE)
+    locked = statement.with_for_update(skip_locked=True, key_share=True, of=QueryRow)
+    return locked.execution_options(populate_existing=True)
 
 
 def offered(base: Select[tuple[QueryRow]], user_id: int, project_id: int, at: int) -> Select[tuple[QueryRow]]:
@@ -237,8 +254,9 @@ def waiting(database: Database, actor: Actor, project_id: int) -> Waiting:
     def work(session: Session) -> Waiting:
         authorize(session, actor, project_id, Role.annotator)
         at = now(session)
-        free = _ids(session, offered(select(QueryRow), actor.user_id, project_id, at))
-        could = _ids(session, _answerable(select(QueryRow), actor.user_id, project_id))
+        singly = select(QueryRow).where(SINGLY)
+        free = _ids(session, offered(singly, actor.user_id, project_id, at))
+        could = _ids(session, _answerable(singly, actor.user_id, project_id))
         busy = could - free
         ends = session.scalars(
             select(func.min(ClaimRow.expires_at)).where(

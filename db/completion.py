@@ -113,12 +113,12 @@ def _fresh_left(session: Session, round_id: int) -> bool:
 
 
 def _seen(session: Session, round_id: int) -> list[int]:
-    """Open queries with an answer; gold is about the annotator alone."""
+    """Open queries with an answer; gold is about the annotator alone, a check of the grid outlives its round."""
     standing = AnnotationRow.sample_id == QueryRow.sample_id, AnnotationRow.withdrawn_at.is_(None)
     seen = select(QueryRow.id).where(
         QueryRow.round_id == round_id,
         QueryRow.state == "open",
-        QueryRow.kind != "gold",
+        QueryRow.kind.not_in(("gold", "spot_check")),
         select(AnnotationRow.id).where(*standing).exists(),
     )
     return list(session.scalars(seen.order_by(QueryRow.id)))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from db import inputs
@@ -64,6 +64,7 @@ def _open(session: Session, turn: RoundRow, queue: NewQueue) -> None:
     at = now(session)
     project = session.get_one(ProjectRow, turn.project_id)
     _withdraw_older(session, turn, at)
+    _bring_along(session, turn)
     splits = _splits(session, turn.project_id, queue)
     _carry_over(session, turn, queue)
     free = _free(session, turn.project_id, queue)
@@ -85,9 +86,11 @@ def _open(session: Session, turn: RoundRow, queue: NewQueue) -> None:
 def _withdraw_older(session: Session, turn: RoundRow, at: int) -> None:
     """Lock first, then look who holds or has voted: a claim under way keeps its query."""
     older = QueryRow.project_id == turn.project_id, QueryRow.state == "open", QueryRow.round_id != turn.id
-    asked = QueryRow.kind != "spot_check"  # a check of the grid is owed, whatever the round
     locked = (
-        select(QueryRow.id).where(*older, asked).order_by(QueryRow.id).with_for_update(skip_locked=True, key_share=True)
+        select(QueryRow.id)
+        .where(*older, ~_owed())
+        .order_by(QueryRow.id)
+        .with_for_update(skip_locked=True, key_share=True)
     )
     ids = list(session.scalars(locked))
     for part in chunks(ids):
@@ -103,6 +106,21 @@ def _withdraw_older(session: Session, turn: RoundRow, at: int) -> None:
         session.execute(update(QueryRow).where(QueryRow.id.in_(gone)).values(state="withdrawn", closed_at=at))
         leased = ClaimRow.query_id.in_(gone), ClaimRow.state == "leased"
         session.execute(update(ClaimRow).where(*leased).values(state="expired"))
+
+
+def _owed() -> ColumnElement[bool]:
+    """What the grid left to be asked singly, whatever the round: its checks, and images that were marked as wrong."""
+    return or_(QueryRow.kind == "spot_check", _marked_wrong())
+
+
+def _marked_wrong() -> ColumnElement[bool]:
+    return and_(QueryRow.kind.in_(("learn", "holdout")), QueryRow.group_key.is_not(None))
+
+
+def _bring_along(session: Session, turn: RoundRow) -> None:
+    """Images marked as wrong that nobody has answered yet are asked in this round: it must not end without them."""
+    older = QueryRow.project_id == turn.project_id, QueryRow.state == "open", QueryRow.round_id != turn.id
+    session.execute(update(QueryRow).where(*older, _marked_wrong()).values(round_id=turn.id))
 
 
 def _carry_over(session: Session, turn: RoundRow, queue: NewQueue) -> None:

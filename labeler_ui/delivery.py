@@ -117,7 +117,7 @@ def _answer(entry: Mapping[str, Any]) -> Answer:
         answered_at=_optional_integer(entry, "answered_at"),
         latency_ms=_optional_integer(entry, "latency_ms"),
         prediction_shown=entry.get("prediction_shown") is True,
-        mode="single",
+        mode="grid" if entry.get("mode") == "grid" else "single",
         client_version=CLIENT_VERSION,
     )
 

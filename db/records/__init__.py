@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from db.records.answers import Answer, ClaimedQuery, Gold, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
+from db.records.grid import Group
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
 from db.records.people import Actor, Role, User
@@ -22,6 +23,7 @@ __all__ = [
     "DueRound",
     "Finished",
     "Gold",
+    "Group",
     "Holdout",
     "Job",
     "LabelRow",

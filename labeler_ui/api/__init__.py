@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, Route
 
-from labeler_ui.api import images, labeling
+from labeler_ui.api import grid, images, labeling
 from labeler_ui.api.guards import Service
 
 __all__ = ["Service", "routes"]
@@ -25,5 +25,7 @@ def routes(service: Service) -> Sequence[BaseRoute]:
         Route(f"{project}/claims", service.guarded(labeling.claims), methods=["POST"]),
         Route(f"{project}/answers", service.guarded(labeling.answers), methods=["POST"]),
         Route(f"{project}/undo", service.guarded(labeling.undo), methods=["POST"]),
+        Route(f"{project}/grid/claims", service.guarded(grid.claims), methods=["POST"]),
+        Route(f"{project}/grid/release", service.guarded(grid.release), methods=["POST"]),
         Route(f"{project}/images/{{sample_id:int}}", service.guarded(images.image), methods=["GET"]),
     ]

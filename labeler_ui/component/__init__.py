@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-PARTS = ("server", "outbox", "queue", "keys", "view", "labeler")
+PARTS = ("server", "outbox", "queue", "keys", "view", "gridgroup", "gridview", "grid", "labeler")
+STYLES = ("labeler", "grid")
 _HERE = Path(__file__).parent
 _HTML = '<div class="labeler" lang="en"></div>'
 
@@ -19,8 +20,8 @@ def module_source() -> str:
 
 
 def style_source() -> str:
-    """Return the component's style sheet."""
-    return (_HERE / "labeler.css").read_text("utf-8")
+    """Return the component's style sheet, its parts in order."""
+    return "\n".join((_HERE / f"{part}.css").read_text("utf-8") for part in STYLES)
 
 
 _LABELER = st.components.v2.component("borderline_labeler", html=_HTML, css=style_source(), js=module_source())

@@ -9,12 +9,13 @@ import os
 import random
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, text
 
-from db import access, annotations, claims, rounds
+from db import access, annotations, claims, grid, rounds
 from db.engine import Database
 from db.records import Answer, NewQuery, NewQueue, Round
 from db.tables import ProjectRow
@@ -139,3 +140,26 @@ def _acknowledge(file: Any, answer_id: str) -> None:
 
 def _answer(query_id: int, token: int, class_id: int) -> Answer:
     return Answer(answer_id=str(uuid.uuid4()), query_id=query_id, token=token, outcome="class", class_id=class_id)
+
+
+def claim_groups(url: str | None, home: Path, project_id: int, name: str) -> int:
+    """Claim groups of tiles until nothing is left; returns how many tiles."""
+    with Database.open(url, home=home, migrate=False) as database:
+        actor = access.local_user(database, name)
+        got: list[int] = []
+        while (group := grid.claim_group(database, actor, project_id, 7, besides=got)) is not None:
+            got += [query.query_id for query in group.queries]
+        return len(got)
+
+
+def judge_tiles(url: str | None, home: Path, project_id: int, name: str, classes: list[int]) -> None:
+    """Confirm most tiles and mark some as wrong, then answer singly what comes, until nothing is left."""
+    with Database.open(url, home=home, migrate=False) as database:
+        actor = access.local_user(database, name)
+        while (group := grid.claim_group(database, actor, project_id, 5)) is not None:
+            for query in group.queries:
+                wrong = query.sample_id % 4 == 0
+                answer = _answer(query.query_id, query.token, group.class_id)
+                changes = {"outcome": "skip", "class_id": None} if wrong else {}
+                annotations.submit(database, actor, project_id, replace(answer, mode="grid", **changes))
+    answer_all(url, home, project_id, name, classes)

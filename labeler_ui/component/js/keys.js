@@ -45,6 +45,11 @@ class Keyboard {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const target = event.composedPath()[0];
     if (this.isTyping(target)) return;
+    if (!dialogOpen(this.listeners.root()) && this.listeners.first(event)) {
+      swallow(event);
+      this.swallowed.add(event.code);
+      return;
+    }
     if (event.key === "Escape") return this.escaped();
     const key = keyOf(event);
     if (this.belongsToControl(target, event)) return;

@@ -32,6 +32,7 @@ class Labeler {
     this.keyboard = new Keyboard(this.keyboardListeners());
     this.connectionDialog = new ConnectionDialog();
     this.view = new View(this.root, (action) => this.press(action), (on) => this.setKeyboard(on));
+    this.addGridButton();
     this.view.parts.keyboardOn.checked = this.keyboardOn;
     this.history = readStored(this.names.history, []).map((past) => ({ ...past, item: restored(past.item) }));
     this.setProject(data);
@@ -50,6 +51,7 @@ class Labeler {
   }
 
   stop() {
+    this.grid?.stop();
     this.queue.stop();
     this.keyboard.stop();
     this.connectionDialog.stop();
@@ -61,6 +63,7 @@ class Labeler {
     const signature = JSON.stringify([data.classes, data.project]);
     if (signature === this.signature) return;
     this.signature = signature;
+    this.classes = data.classes;
     this.view.setClasses(data.classes);
     this.view.setGuidelines(data.project.guidelines);
     this.keyboard.setClasses(data.classes);
@@ -91,7 +94,30 @@ class Labeler {
       escape: () => this.escape(),
       enabled: () => this.keyboardOn,
       root: () => this.root,
+      first: (event) => this.grid?.press(event), // the grid has its own keys while it is open
     };
+  }
+
+  // A button in the head opens the grid; it lies over single mode until it is left.
+  addGridButton() {
+    const button = element("button", { type: "button", class: "tool grid-open", onmousedown: keepFocus,
+      onclick: () => this.openGrid() }, icon("grid"), element("span", { text: "Grid" }));
+    this.root.querySelector(".head").append(button);
+  }
+
+  openGrid() {
+    const host = element("div", { class: "grid-host" });
+    this.root.append(host);
+    this.root.dataset.mode = "grid";
+    const onLeave = () => {
+      this.grid = null;
+      host.remove();
+      delete this.root.dataset.mode;
+      this.leaveControl();
+      this.queue.refill();
+    };
+    const notice = (text) => this.view.notice(text);
+    this.grid = openGrid({ host, server: this.server, outbox: this.outbox, classes: this.classes, onLeave, notice });
   }
 
   askForToken() {
@@ -110,6 +136,7 @@ class Labeler {
     const panels = { guidelines: "toggleGuidelines", help: "toggleHelp", "flag-close": "closeFlag" };
     this.queue.active();
     if (panels[action.name]) return this[panels[action.name]]();
+    if (this.grid) return undefined;
     const pressed = { ...action, at: event?.timeStamp ?? performance.now() };
     if (this.shown && !this.painted) return this.early.push(pressed); // in order, also an undo
     return this.perform(pressed);
