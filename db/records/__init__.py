@@ -10,11 +10,13 @@ from db.records.progress import Progress, Standing
 from db.records.projects import ClassRecord, Project, ProjectSpec
 from db.records.rounds import DueRound, Finished, Holdout, NewQuery, NewQueue, Round, RoundSummary
 from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
+from db.records.why import ClassName, Neighbor, Why
 
 __all__ = [
     "Actor",
     "Answer",
     "ClaimedQuery",
+    "ClassName",
     "ClassRecord",
     "Command",
     "Counts",
@@ -25,6 +27,7 @@ __all__ = [
     "Job",
     "LabelRow",
     "ModelVersion",
+    "Neighbor",
     "NewFile",
     "NewModelVersion",
     "NewQuery",
@@ -48,4 +51,5 @@ __all__ = [
     "TrainingCopy",
     "User",
     "Waiting",
+    "Why",
 ]
