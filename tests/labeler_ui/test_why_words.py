@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+
 import pytest
 
 from db.records import ClassName, Why
@@ -102,8 +104,13 @@ def test_a_cold_start_says_that_it_is_among_the_first(strategy: str, end: str) -
 
 def test_without_a_place_the_sentence_is_the_same_for_all() -> None:
     assert sentence(Why(query_id=1, sample_id=2)) == NEUTRAL
+    assert sentence(asked("dfal", place=None, cold_start=True)) == sentence(asked("dfal", place=None)) == NEUTRAL
     for word in ("gold", "check", "quality", "holdout", "known", "test"):
         assert word not in NEUTRAL.lower()
+
+
+def test_the_examples_are_true() -> None:
+    assert doctest.testmod(why_words).failed == 0
 
 
 def test_names_are_only_text() -> None:
