@@ -5,16 +5,19 @@ from __future__ import annotations
 import functools
 import logging
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from db import copies as copy_store
 from db import model_versions, samples
 from db import pseudo_labels as pseudo_store
 from db.records import Project, Round
+from flows.confirm import look_for_sure
 from flows.errors import UsageError
 from flows.files import new_file
 from flows.learning import device_of, load_version
@@ -44,12 +47,19 @@ class Ranking:
         diagnostics: Figures about the ranking, kept with the round.
         neighbors: int64 (k, up to 5), sample ids of the labeled images nearest to each, -1 where there are fewer; None
             without a model, labels or FAISS.
+        originals: uint8 (k, C, S, S), the images that copies were made of; None without copies, or in a simulation.
+        sure: Images to confirm in the grid, by turns of the predicted classes; None where nobody wants any.
+        told: What 'why this image' says of every query alike: strategy, how many images were ranked, whether a large
+            score is a good one, and whether there was no model yet.
     """
 
     selection: Selection | None
     strategy: str
     diagnostics: dict[str, Any]
     neighbors: NDArray[np.int64] | None = None
+    originals: Tensor | None = None
+    sure: Selection | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 def rank(store: Store, project: Project, turn: Round, count: int, reporter: Reporter) -> Ranking:
@@ -73,8 +83,27 @@ def rank(store: Store, project: Project, turn: Round, count: int, reporter: Repo
         context = _context(store, project, turn, pool, reporter)
         selection = strategy.select(context, min(len(pool), count))
         neighbors = find_neighbors(context, selection.ids)
-    figures = {**selection.diagnostics, **diagnostics}
-    return Ranking(selection=selection, strategy=repr(strategy), diagnostics=figures, neighbors=neighbors)
+        sure = look_for_sure(context, project, selection.ids)
+    shown = selection.copies is not None and project.kind != "simulation"  # nobody looks at a simulation's queries
+    return Ranking(
+        selection=selection,
+        strategy=repr(strategy),
+        diagnostics={**selection.diagnostics, **diagnostics},
+        neighbors=neighbors,
+        originals=pool.take(selection.ids) if shown else None,
+        sure=sure,
+        told=_told(strategy, selection, len(pool), turn),
+    )
+
+
+def _told(strategy: Strategy, selection: Selection, pool: int, turn: Round) -> dict[str, Any]:
+    looked_at = selection.diagnostics.get("looked_at")  # a strategy on a sample of the pool ranked only that
+    return {
+        "strategy": strategy.name,
+        "pool": looked_at if isinstance(looked_at, int) else pool,
+        "descending": selection.descending,
+        "cold_start": turn.model_version_id is None,
+    }
 
 
 def choose_strategy(project: Project, *, has_model: bool) -> Strategy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,14 +13,17 @@ import numpy as np
 from db import model_versions, projects, samples
 from db import rounds as round_store
 from db.records import NewQuery, NewQueue, Project, Round
+from flows.confirm import confirm_queries, how_many
 from flows.errors import UsageError
 from flows.jobs import working
 from flows.learning import train_version
 from flows.locks import device_slot
+from flows.pictures import store_pictures
 from flows.ranking import Ranking, rank, store_copies, store_pseudo_labels
 from flows.report import Reporter
 from flows.store import Store
 from pipeline.randomness import per_sample_uniform
+from pipeline.strategies.base import Selection
 
 FIRST_ROUND_PER_CLASS = 2
 
@@ -113,8 +116,13 @@ def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = N
         store_copies(store, turn, ranking.selection)
     store_pseudo_labels(store, turn, ranking.selection)
     holdout = pick_holdout(store, project, turn.number, wanted, pool_left=ranking.selection is not None)
-    queries = build_queries(ranking, holdout, wanted)
-    queue = NewQueue(queries=queries, strategy=ranking.strategy, diagnostics=diagnostics)
+    pictures = store_pictures(store, turn, ranking.selection, ranking.originals)
+    queries = build_queries(ranking, holdout, wanted, pictures)
+    learn = sum(query.kind == "learn" and not query.reserve for query in queries)
+    grid = confirm_queries(ranking.sure, how_many(project, learn), turn.number, first_rank=len(queries))
+    if project.confirm_share > 0:
+        diagnostics |= {"to_confirm": len(grid), "confirm_groups": len({query.group for query in grid})}
+    queue = NewQueue(queries=[*queries, *grid], strategy=ranking.strategy, diagnostics=diagnostics)
     round_store.enqueue(store.database, store.actor, round_id, queue)
     return sum(not query.reserve for query in queries)
 
@@ -136,15 +144,18 @@ def pick_holdout(store: Store, project: Project, number: int, wanted: int, *, po
     return [int(sample_id) for sample_id in ids[order][:share]]
 
 
-def build_queries(ranking: Ranking, holdout: Sequence[int], wanted: int) -> list[NewQuery]:
+def build_queries(
+    ranking: Ranking, holdout: Sequence[int], wanted: int, pictures: Mapping[int, Mapping[str, Any]]
+) -> list[NewQuery]:
     """Mix the holdout evenly into the best-ranked images; what is left of the ranking is the reserve.
 
     Args:
         ranking: The ranked images with what is known about them.
         holdout: Sample ids of the holdout to ask.
         wanted: Queries of the round, holdout and learn together.
+        pictures: Where the pictures of copies lie, by row of the ranking.
     """
-    learn = _learn_queries(ranking)
+    learn = _learn_queries(ranking, pictures)
     count = max(wanted - len(holdout), 1)  # a round always asks something to learn from
     main, reserve = learn[:count], learn[count:]
     asked = [NewQuery(sample_id=sample_id, kind="holdout", rank=0) for sample_id in holdout]
@@ -157,7 +168,7 @@ def build_queries(ranking: Ranking, holdout: Sequence[int], wanted: int) -> list
     return [replace(query, rank=rank) for rank, query in enumerate(ordered)]
 
 
-def _learn_queries(ranking: Ranking) -> list[NewQuery]:
+def _learn_queries(ranking: Ranking, pictures: Mapping[int, Mapping[str, Any]]) -> list[NewQuery]:
     selection = ranking.selection
     if selection is None:
         return []
@@ -171,17 +182,21 @@ def _learn_queries(ranking: Ranking) -> list[NewQuery]:
             copy_row=row
             if selection.copy_distances is not None and np.isfinite(selection.copy_distances[row])
             else None,
-            details=_details(ranking, row),
+            details=_details(ranking, selection, row, pictures.get(row)),
         )
         for row in range(len(selection.ids))
     ]
 
 
-def _details(ranking: Ranking, row: int) -> dict[str, Any]:
-    """Return what 'why this image' shows: its place in the ranking and the labeled images nearest to it."""
-    details: dict[str, Any] = {"place": row + 1}
+def _details(ranking: Ranking, selection: Selection, row: int, pictures: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what 'why this image' shows: place in the ranking, distance, nearest labeled images, pictures."""
+    details: dict[str, Any] = {**ranking.told, "place": row + 1}
+    if selection.copy_distances is not None and np.isfinite(selection.copy_distances[row]):
+        details["distance"] = float(selection.copy_distances[row])
     if ranking.neighbors is not None:
         details["neighbors"] = [int(sample_id) for sample_id in ranking.neighbors[row] if sample_id >= 0]
+    if pictures is not None:
+        details["pictures"] = dict(pictures)
     return details
 
 

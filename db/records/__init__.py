@@ -11,11 +11,13 @@ from db.records.progress import Progress, Standing
 from db.records.projects import ClassRecord, Project, ProjectSpec
 from db.records.rounds import DueRound, Finished, Holdout, NewQuery, NewQueue, Round, RoundSummary
 from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
+from db.records.why import ClassName, Neighbor, Why
 
 __all__ = [
     "Actor",
     "Answer",
     "ClaimedQuery",
+    "ClassName",
     "ClassRecord",
     "Command",
     "Counts",
@@ -28,6 +30,7 @@ __all__ = [
     "Job",
     "LabelRow",
     "ModelVersion",
+    "Neighbor",
     "NewFile",
     "NewModelVersion",
     "NewQuery",
@@ -51,4 +54,5 @@ __all__ = [
     "TrainingCopy",
     "User",
     "Waiting",
+    "Why",
 ]

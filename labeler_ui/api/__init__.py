@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, Route
 
-from labeler_ui.api import grid, images, labeling
+from labeler_ui.api import grid, images, labeling, why
 from labeler_ui.api.guards import Service
 
 __all__ = ["Service", "routes"]
@@ -19,6 +19,7 @@ def routes(service: Service) -> Sequence[BaseRoute]:
         service: The store and the token secret that every route uses.
     """
     project = "/api/projects/{project_id:int}"
+    query = f"{project}/queries/{{query_id:int}}"
     return [
         Route("/api/health", labeling.health, methods=["GET"]),
         Route("/api/token", service.guarded(labeling.refresh_token), methods=["POST"]),
@@ -28,4 +29,7 @@ def routes(service: Service) -> Sequence[BaseRoute]:
         Route(f"{project}/grid/claims", service.guarded(grid.claims), methods=["POST"]),
         Route(f"{project}/grid/release", service.guarded(grid.release), methods=["POST"]),
         Route(f"{project}/images/{{sample_id:int}}", service.guarded(images.image), methods=["GET"]),
+        Route(f"{query}/why", service.guarded(why.why), methods=["GET"]),
+        Route(f"{query}/copy", service.guarded(why.picture("copy")), methods=["GET"]),
+        Route(f"{query}/difference", service.guarded(why.picture("difference")), methods=["GET"]),
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from starlette.responses import Response
 
 from db import samples
+from db.records import Display
 from labeler_ui.api.guards import Call, Refusal
 
 MEDIA_TYPES = frozenset({"image/png", "image/webp", "image/jpeg"})
@@ -15,7 +16,21 @@ LARGEST_DISPLAY = 64 * 1024 * 1024
 
 def image(call: Call) -> Response:
     """Answer with one sample's display image, or 304 when the browser has it already."""
-    display = samples.display_of(call.database, call.actor, call.project_id, call.request.path_params["sample_id"])
+    return show(
+        call, samples.display_of(call.database, call.actor, call.project_id, call.request.path_params["sample_id"])
+    )
+
+
+def show(call: Call, display: Display) -> Response:
+    """Answer with a part of a pack file, or 304 when the browser has it already.
+
+    Args:
+        call: The checked request; who may see the image was decided when `display` was looked up.
+        display: Where the image lies.
+
+    Raises:
+        Refusal: The file is gone, damaged, or not below BORDERLINE_HOME.
+    """
     etag = f'"{display.etag}"'
     headers = {
         "Cache-Control": "private, max-age=86400, immutable",

@@ -27,6 +27,7 @@ from db import (
     pseudo_labels,
     rounds,
     samples,
+    why,
 )
 from db.engine import Database
 from db.errors import NotFound, PermissionDenied, StoreError
@@ -50,6 +51,7 @@ MODULES = [
     "pseudo_labels",
     "rounds",
     "samples",
+    "why",
 ]
 
 # For flows and the page's server alone: they act for nobody, and no route may call them for somebody.
@@ -171,6 +173,9 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "samples.draw_holdout": (Role.administrator, lambda s, a: samples.draw_holdout(s.database, a, s.id)),
     "samples.display_of": (Role.viewer, lambda s, a: samples.display_of(s.database, a, s.id, 1)),
     "samples.delete_sample": (Role.reviewer, lambda s, a: samples.delete_sample(s.database, a, s.id, 1)),
+    "why.why": (Role.annotator, lambda s, a: why.why(s.database, a, s.id, 1)),
+    "why.picture_of": (Role.annotator, lambda s, a: why.picture_of(s.database, a, s.id, 1, "copy")),
+    "why.record_pictures": (Role.administrator, lambda s, a: why.record_pictures(s.database, a, 1, new_file("w"))),
 }
 GLOBAL = {"access.users", "access.add_user", "access.set_active", "projects.create_project"}  # need the role everywhere
 FILTERS = {"projects.list_projects"}  # shows nothing instead of refusing

@@ -176,7 +176,10 @@ def test_the_image_is_the_one_that_was_packed(client: TestClient, seeded: Seeded
     assert client.get(url, headers=known).status_code == 304
 
 
-ROUTES = [("post", "claims"), ("post", "answers"), ("post", "undo"), ("get", "images/1")]
+ROUTES = [
+    *(("post", "claims"), ("post", "answers"), ("post", "undo"), ("get", "images/1")),
+    *(("get", "queries/1/why"), ("get", "queries/1/copy"), ("get", "queries/1/difference")),
+]
 
 
 def call(client: TestClient, method: str, url: str, headers: dict[str, str], **more: object):

@@ -13,6 +13,7 @@ MODULES = [
     "pipeline.data.transforms",
     "pipeline.statistics",
     "pipeline.strategies.base",
+    "pipeline.strategies.confident",
     "pipeline.strategies.registry",
     "pipeline.strategies.uncertainty",
     "pipeline.training.inference",
