@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from db.records.answers import Answer, ClaimedQuery, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
+from db.records.exchange import (
+    ExportReport,
+    GivenLabel,
+    GivenLabels,
+    Guess,
+    ImportReport,
+    LabelEntry,
+    LabelingTask,
+    Picture,
+    Problem,
+    Problems,
+    VoteEntry,
+)
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
 from db.records.people import Actor, Role, User
@@ -20,10 +33,17 @@ __all__ = [
     "Counts",
     "Display",
     "DueRound",
+    "ExportReport",
     "Finished",
+    "GivenLabel",
+    "GivenLabels",
+    "Guess",
     "Holdout",
+    "ImportReport",
     "Job",
+    "LabelEntry",
     "LabelRow",
+    "LabelingTask",
     "ModelVersion",
     "NewFile",
     "NewModelVersion",
@@ -33,7 +53,10 @@ __all__ = [
     "NewShard",
     "OutboxMessage",
     "Outcome",
+    "Picture",
     "PoolIndex",
+    "Problem",
+    "Problems",
     "Progress",
     "Project",
     "ProjectSpec",
@@ -47,5 +70,6 @@ __all__ = [
     "Standing",
     "TrainingCopy",
     "User",
+    "VoteEntry",
     "Waiting",
 ]

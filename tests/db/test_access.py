@@ -17,6 +17,9 @@ from db import (
     claims,
     commands,
     copies,
+    exchange,
+    export,
+    imports,
     jobs,
     labels,
     model_versions,
@@ -28,7 +31,7 @@ from db import (
 )
 from db.engine import Database
 from db.errors import NotFound, PermissionDenied, StoreError
-from db.records import Actor, Answer, NewModelVersion, NewQueue, ProjectSpec, Role
+from db.records import Actor, Answer, GivenLabels, NewModelVersion, NewQueue, ProjectSpec, Role
 from tests.db.scenes import Scene, make_scene, new_file, new_samples, new_shard
 
 MODULES = [
@@ -37,6 +40,9 @@ MODULES = [
     "claims",
     "commands",
     "copies",
+    "exchange",
+    "export",
+    "imports",
     "jobs",
     "labels",
     "model_versions",
@@ -61,6 +67,9 @@ SERVER_SIDE = {
     "commands.finish",
     "commands.pending",
     "copies.copies_for_training",
+    "exchange.config_path",  # reads no project
+    "exchange.read_labels",
+    "imports.label_samples",  # inside of a transaction that has authorized
     "jobs.finish",
     "jobs.heartbeat",
     "jobs.latest",
@@ -113,6 +122,24 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "copies.record_copies": (
         Role.administrator,
         lambda s, a: copies.record_copies(s.database, a, 1, new_file("c"), []),
+    ),
+    "exchange.export_file": (
+        Role.reviewer,
+        lambda s, a: exchange.export_file(s.database, a, s.id, out=s.database.home / "labels.csv"),
+    ),
+    "exchange.stream": (Role.reviewer, lambda s, a: exchange.stream(s.database, a, s.id)),
+    "exchange.import_file": (
+        Role.administrator,
+        lambda s, a: exchange.import_file(s.database, a, s.id, s.database.home / "nothing.csv"),
+    ),
+    "export.labels": (Role.reviewer, lambda s, a: export.labels(s.database, a, s.id)),
+    "export.votes": (Role.reviewer, lambda s, a: export.votes(s.database, a, s.id)),
+    "export.tasks": (Role.reviewer, lambda s, a: export.tasks(s.database, a, s.id)),
+    "export.pictures": (Role.reviewer, lambda s, a: export.pictures(s.database, a, s.id)),
+    "export.class_names": (Role.reviewer, lambda s, a: export.class_names(s.database, a, s.id)),
+    "imports.import_labels": (
+        Role.administrator,
+        lambda s, a: imports.import_labels(s.database, a, s.id, GivenLabels(format="csv")),
     ),
     "jobs.begin": (Role.administrator, lambda s, a: jobs.begin(s.database, a, s.id, "round", "me")),
     "jobs.request_cancel": (Role.administrator, lambda s, a: jobs.request_cancel(s.database, a, 1)),
