@@ -23,7 +23,7 @@ from db.sql import chunks, insert_rows
 from db.standing import Standing, classes_by_name, lock, standing_of, unknown_class
 from db.tables import AnnotationEventRow, LabelTableRow, QueryRow, SampleRow
 
-__all__ = ["ImportRefused", "Match", "import_labels", "label_samples"]
+__all__ = ["ImportRefused", "Match", "import_labels"]
 
 _SHOWN_PROBLEMS = 20
 _SPLITS = ("pool", "holdout")

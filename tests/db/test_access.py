@@ -69,7 +69,6 @@ SERVER_SIDE = {
     "copies.copies_for_training",
     "exchange.config_path",  # reads no project
     "exchange.read_labels",
-    "imports.label_samples",  # inside of a transaction that has authorized
     "jobs.finish",
     "jobs.heartbeat",
     "jobs.latest",
