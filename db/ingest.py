@@ -15,9 +15,10 @@ from db.access import authorize
 from db.clock import now
 from db.engine import Database
 from db.errors import InvalidInput
+from db.imports import label_samples
 from db.records import Actor, NewSample, NewShard, Registered, Role
-from db.sql import BATCH, among, chunks, insert_new, insert_rows
-from db.tables import AnnotationEventRow, ClassRow, LabelTableRow, ProjectRow, QueryRow, SampleRow, ShardRow
+from db.sql import BATCH, among, chunks, insert_new
+from db.tables import ClassRow, ProjectRow, SampleRow, ShardRow
 
 LabelUse = Literal["use", "hide", "ignore"]
 _SPLITS = ("pool", "validation", "test")
@@ -100,7 +101,7 @@ def label_known(database: Database, actor: Actor, project_id: int, known: Sequen
         for sha, sample_id in found.items():
             changed = {"known_class_id": wanted[sha], "known_hidden": False}
             session.execute(update(SampleRow).where(SampleRow.id == sample_id).values(changed))
-        return _label(session, actor, project_id, {found[sha]: wanted[sha] for sha in found})
+        return label_samples(session, actor, project_id, {found[sha]: wanted[sha] for sha in found})
 
     return sum(database.write(partial(step, part=part), idempotent=True) for part in chunks(list(known)))
 
@@ -171,7 +172,7 @@ def _register(
     if any(fresh[sha].split == "pool" for sha in ids):
         finished = update(ProjectRow).where(ProjectRow.id == project_id, ProjectRow.state == "finished")
         session.execute(finished.values(state="active"))
-    return len(ids), _label(session, actor, project_id, marked)
+    return len(ids), label_samples(session, actor, project_id, marked)
 
 
 def _columns(
@@ -201,38 +202,3 @@ def _ids(session: Session, project_id: int, hashes: Sequence[str]) -> dict[str, 
         SampleRow.project_id == project_id, among(session, SampleRow.sha256, hashes)
     )
     return dict(session.execute(statement).tuples().all())
-
-
-def _label(session: Session, actor: Actor, project_id: int, marked: Mapping[int, int]) -> int:
-    """Label pool and holdout samples that have no label; an event stands beside each one."""
-    if not marked:
-        return 0
-    has_label = select(LabelTableRow.id).where(LabelTableRow.sample_id == SampleRow.id).exists()
-    eligible = select(SampleRow.id).where(
-        SampleRow.id.in_(marked), SampleRow.split.in_(("pool", "holdout")), SampleRow.deleted_at.is_(None), ~has_label
-    )
-    ids = list(session.scalars(eligible.order_by(SampleRow.id).with_for_update(key_share=True)))
-    at = now(session)
-    base = {"project_id": project_id}
-    told = {
-        "user_id": actor.user_id,
-        "kind": "import",
-        "outcome": "class",
-        "counts": True,
-        "digest": "",
-        "created_at": at,
-    }
-    made = {"origin": "imported", "votes": 0, "updated_at": at}
-    pairs = [{**base, "sample_id": sample_id, "class_id": marked[sample_id]} for sample_id in ids]
-    if pairs:
-        insert_rows(session, LabelTableRow, [{**pair, **made} for pair in pairs])
-        events = [{**pair, **told, "payload": {}, "receipt": {}} for pair in pairs]
-        insert_rows(session, AnnotationEventRow, events)
-        _withdraw(session, ids, at)
-    return len(pairs)
-
-
-def _withdraw(session: Session, ids: Sequence[int], at: int) -> None:
-    """Take back open questions about samples whose label came by import."""
-    still_open = (QueryRow.sample_id.in_(ids), QueryRow.state == "open", QueryRow.kind.in_(("learn", "holdout")))
-    session.execute(update(QueryRow).where(*still_open).values(state="withdrawn", closed_at=at))

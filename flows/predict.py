@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from db import model_versions, projects
+from db.exchange.cells import formula_safe
 from db.records import ModelVersion, Project
 from flows.errors import UsageError
 from flows.learning import device_of, load_version
@@ -28,7 +29,6 @@ from pipeline.errors import ImageRejected
 from pipeline.training.inference import predict_logits
 
 CHUNK = 512
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
 
 
 @dataclass
@@ -98,7 +98,7 @@ class CsvWriter:
     def __init__(self, file: TextIO, classes: tuple[str, ...]) -> None:
         self._classes = classes
         self._rows = csv.writer(file)
-        self._rows.writerow(["name", "class", "probability", *(f"p_{name}" for name in classes)])
+        self._rows.writerow(["name", "class", "probability", *(formula_safe(f"p_{name}") for name in classes)])
 
     def write(self, names: list[str], probabilities: NDArray[np.float32]) -> None:
         """Write a chunk: names (B,), probabilities (B, K)."""
@@ -106,15 +106,6 @@ class CsvWriter:
             best = int(row.argmax())
             figures = [f"{value:.6f}" for value in row]
             self._rows.writerow([formula_safe(name), formula_safe(self._classes[best]), figures[best], *figures])
-
-
-def formula_safe(text: str) -> str:
-    """Return text that a spreadsheet shows and never runs (OWASP ASVS 1.2.10).
-
-    >>> formula_safe("=1+1"), formula_safe("cat.png")
-    ("'=1+1", 'cat.png')
-    """
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 class ParquetWriter:

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from db.records.answers import Answer, ClaimedQuery, Gold, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
 from db.records.grid import Group
+from db.records.answers import Answer, ClaimedQuery, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
+from db.records.exchange import (
+    ExportReport,
+    GivenLabel,
+    GivenLabels,
+    Guess,
+    ImportReport,
+    LabelEntry,
+    LabelingTask,
+    Picture,
+    Problem,
+    Problems,
+    VoteEntry,
+)
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
 from db.records.people import Actor, Role, User
@@ -23,12 +37,19 @@ __all__ = [
     "Counts",
     "Display",
     "DueRound",
+    "ExportReport",
     "Finished",
     "Gold",
     "Group",
+    "GivenLabel",
+    "GivenLabels",
+    "Guess",
     "Holdout",
+    "ImportReport",
     "Job",
+    "LabelEntry",
     "LabelRow",
+    "LabelingTask",
     "ModelVersion",
     "Neighbor",
     "NewFile",
@@ -39,7 +60,10 @@ __all__ = [
     "NewShard",
     "OutboxMessage",
     "Outcome",
+    "Picture",
     "PoolIndex",
+    "Problem",
+    "Problems",
     "Progress",
     "Project",
     "ProjectSpec",
@@ -53,6 +77,7 @@ __all__ = [
     "Standing",
     "TrainingCopy",
     "User",
+    "VoteEntry",
     "Waiting",
     "Why",
 ]

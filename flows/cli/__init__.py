@@ -8,6 +8,7 @@ import typer
 
 from flows.cli.console import EXIT_USAGE, explain, fail
 from flows.cli.data import register_data
+from flows.cli.exchange import register_exchange
 from flows.cli.models import register_models
 from flows.cli.projects import register_projects
 from flows.cli.rounds import register_rounds
@@ -35,6 +36,7 @@ app = typer.Typer(
 for register in (
     register_projects,
     register_data,
+    register_exchange,
     register_rounds,
     register_models,
     register_simulation,

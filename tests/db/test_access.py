@@ -19,6 +19,9 @@ from db import (
     copies,
     gold,
     grid,
+    exchange,
+    export,
+    imports,
     jobs,
     labels,
     model_versions,
@@ -31,7 +34,7 @@ from db import (
 )
 from db.engine import Database
 from db.errors import NotFound, PermissionDenied, StoreError
-from db.records import Actor, Answer, NewModelVersion, NewQueue, ProjectSpec, Role
+from db.records import Actor, Answer, GivenLabels, NewModelVersion, NewQueue, ProjectSpec, Role
 from tests.db.scenes import Scene, make_scene, new_file, new_samples, new_shard
 
 MODULES = [
@@ -42,6 +45,9 @@ MODULES = [
     "copies",
     "gold",
     "grid",
+    "exchange",
+    "export",
+    "imports",
     "jobs",
     "labels",
     "model_versions",
@@ -74,6 +80,8 @@ SERVER_SIDE = {
     "grid.is_rejection",
     "grid.reject",  # steps of an answer, inside of its transaction
     "grid.spot_check",
+    "exchange.config_path",  # reads no project
+    "exchange.read_labels",
     "jobs.finish",
     "jobs.heartbeat",
     "jobs.latest",
@@ -133,6 +141,24 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "gold.listed": (Role.reviewer, lambda s, a: gold.listed(s.database, a, s.id)),
     "grid.claim_group": (Role.annotator, lambda s, a: grid.claim_group(s.database, a, s.id)),
     "grid.tiles": (Role.annotator, lambda s, a: grid.tiles(s.database, a, s.id)),
+    "exchange.export_file": (
+        Role.reviewer,
+        lambda s, a: exchange.export_file(s.database, a, s.id, out=s.database.home / "labels.csv"),
+    ),
+    "exchange.stream": (Role.reviewer, lambda s, a: exchange.stream(s.database, a, s.id)),
+    "exchange.import_file": (
+        Role.administrator,
+        lambda s, a: exchange.import_file(s.database, a, s.id, s.database.home / "nothing.csv"),
+    ),
+    "export.labels": (Role.reviewer, lambda s, a: export.labels(s.database, a, s.id)),
+    "export.votes": (Role.reviewer, lambda s, a: export.votes(s.database, a, s.id)),
+    "export.tasks": (Role.reviewer, lambda s, a: export.tasks(s.database, a, s.id)),
+    "export.pictures": (Role.reviewer, lambda s, a: export.pictures(s.database, a, s.id)),
+    "export.class_names": (Role.reviewer, lambda s, a: export.class_names(s.database, a, s.id)),
+    "imports.import_labels": (
+        Role.administrator,
+        lambda s, a: imports.import_labels(s.database, a, s.id, GivenLabels(format="csv")),
+    ),
     "jobs.begin": (Role.administrator, lambda s, a: jobs.begin(s.database, a, s.id, "round", "me")),
     "jobs.request_cancel": (Role.administrator, lambda s, a: jobs.request_cancel(s.database, a, 1)),
     "labels.counts": (Role.viewer, lambda s, a: labels.counts(s.database, a, s.id)),

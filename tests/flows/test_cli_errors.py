@@ -48,6 +48,8 @@ def photo(path: Path, shade: int = 7) -> None:
         ("status", "brids"),
         ("predict", "brids", "."),
         ("export-model", "brids"),
+        ("export", "brids"),
+        ("import-labels", "brids", "labels.csv"),
         ("project", "pause", "brids"),
         ("project", "delete", "brids", "--yes"),
         ("project", "delete-sample", "brids", "1"),
