@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from db.records.answers import Answer, ClaimedQuery, Gold, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
-from db.records.grid import Group
-from db.records.answers import Answer, ClaimedQuery, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
 from db.records.exchange import (
     ExportReport,
     GivenLabel,
@@ -18,6 +16,7 @@ from db.records.exchange import (
     Problems,
     VoteEntry,
 )
+from db.records.grid import Group
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
 from db.records.people import Actor, Role, User
@@ -39,10 +38,10 @@ __all__ = [
     "DueRound",
     "ExportReport",
     "Finished",
-    "Gold",
-    "Group",
     "GivenLabel",
     "GivenLabels",
+    "Gold",
+    "Group",
     "Guess",
     "Holdout",
     "ImportReport",
