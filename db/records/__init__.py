@@ -5,13 +5,14 @@ from __future__ import annotations
 from db.records.answers import Answer, ClaimedQuery, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
-from db.records.people import Actor, Role, User
+from db.records.people import Account, Actor, Invitation, Login, NewInvitation, NewSession, Role, User
 from db.records.progress import Progress, Standing
 from db.records.projects import ClassRecord, Project, ProjectSpec
 from db.records.rounds import DueRound, Finished, Holdout, NewQuery, NewQueue, Round, RoundSummary
 from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
 
 __all__ = [
+    "Account",
     "Actor",
     "Answer",
     "ClaimedQuery",
@@ -22,14 +23,18 @@ __all__ = [
     "DueRound",
     "Finished",
     "Holdout",
+    "Invitation",
     "Job",
     "LabelRow",
+    "Login",
     "ModelVersion",
     "NewFile",
+    "NewInvitation",
     "NewModelVersion",
     "NewQuery",
     "NewQueue",
     "NewSample",
+    "NewSession",
     "NewShard",
     "OutboxMessage",
     "Outcome",
