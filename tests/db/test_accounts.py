@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -23,16 +22,7 @@ PASSWORD = "a long enough sentence"
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The real argon2id with the smallest parameters: what is tested here is not its cost."""
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    passwords._nobody.cache_clear()
-    yield
-    passwords._nobody.cache_clear()
-
-
-@pytest.fixture
-def ada(database: Database, quick: None) -> Actor:
+def ada(database: Database, quick_passwords: None) -> Actor:
     """The first administrator, made by the one-time token."""
     made = invitations.first_administrator(database)
     assert made is not None
@@ -48,7 +38,7 @@ def run(database: Database, statement: str) -> None:
     database.write(lambda session: session.execute(text(statement)))
 
 
-def test_there_is_no_default_account(database: Database, quick: None) -> None:
+def test_there_is_no_default_account(database: Database, quick_passwords: None) -> None:
     assert scalar(database, "SELECT count(*) FROM users") == 0
     access.system_actor(database)
     for name in ("borderline", "admin", "administrator", "root"):
@@ -57,7 +47,7 @@ def test_there_is_no_default_account(database: Database, quick: None) -> None:
                 accounts.log_in(database, name, password)
 
 
-def test_the_first_administrator_comes_by_a_token_that_works_once(database: Database, quick: None) -> None:
+def test_the_first_administrator_comes_by_a_token_that_works_once(database: Database, quick_passwords: None) -> None:
     first = invitations.first_administrator(database)
     made = invitations.first_administrator(database)  # the server was started again
     assert first is not None
@@ -73,7 +63,7 @@ def test_the_first_administrator_comes_by_a_token_that_works_once(database: Data
     assert accounts.log_in(database, "ada", PASSWORD).user_id == ada.user_id
 
 
-def test_a_second_first_administrator_is_refused_once_there_is_one(database: Database, quick: None) -> None:
+def test_a_second_first_administrator_is_refused_once_there_is_one(database: Database, quick_passwords: None) -> None:
     made = invitations.first_administrator(database)
     assert made is not None
     identities.recognize(database, Identity(issuer="i", subject="s", name="Ada", email=None), ["s"])
@@ -81,7 +71,7 @@ def test_a_second_first_administrator_is_refused_once_there_is_one(database: Dat
         invitations.accept(database, made.token, "eve", PASSWORD)
 
 
-def test_the_first_administrator_may_be_who_worked_here_before(database: Database, quick: None) -> None:
+def test_the_first_administrator_may_be_who_worked_here_before(database: Database, quick_passwords: None) -> None:
     before = access.local_user(database, "ada")
     made = invitations.first_administrator(database)
     assert made is not None
@@ -188,7 +178,7 @@ def test_failures_slow_the_next_tries_down_and_a_success_ends_it(database: Datab
     assert scalar(database, "SELECT max(failures) FROM throttles") == 0
 
 
-def test_an_unknown_name_is_slowed_down_like_a_known_one(database: Database, quick: None) -> None:
+def test_an_unknown_name_is_slowed_down_like_a_known_one(database: Database, quick_passwords: None) -> None:
     fail(database, "nobody")
     failed_before(database, 12)
     fail(database, "nobody")
@@ -229,7 +219,7 @@ def test_many_tries_at_once_are_counted_one_by_one(database: Database, ada: Acto
     assert sorted(said) == ["PermissionDenied"] + ["TooManyTries"] * 15
 
 
-def test_old_failures_are_forgotten(database: Database, quick: None) -> None:
+def test_old_failures_are_forgotten(database: Database, quick_passwords: None) -> None:
     fail(database, "nobody")
     run(database, "UPDATE throttles SET updated_at = 1")
     fail(database, "somebody")
