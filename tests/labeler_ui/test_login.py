@@ -135,17 +135,19 @@ def test_nobody_passes_without_a_session(client: TestClient) -> None:
 
 
 def test_with_a_session_everything_opens(client: TestClient) -> None:
-    enter(client)
+    sent = {"cookie": f"{cookies.NAME}={enter(client)}"}  # the test's client keeps cookies for http only
     assert client.get("/progress").text == "a page"
     assert client.get("/media/x.png").text == "a page"  # the address alone did not open it
-    with client.websocket_connect("/_stcore/stream") as socket:
+    with client.websocket_connect("/_stcore/stream", headers=sent) as socket:
         assert socket.receive_text() == "hello"
     assert client.get("/login?next=/progress").headers["location"] == "/progress"
 
 
 def test_a_page_whose_session_is_over_may_still_be_told_so(client: TestClient, team: Seeded) -> None:
-    sessions.end(team.database, enter(client))
-    with client.websocket_connect("/_stcore/stream") as socket:  # the page in it checks and says it
+    key = enter(client)
+    sessions.end(team.database, key)
+    sent = {"cookie": f"{cookies.NAME}={key}"}
+    with client.websocket_connect("/_stcore/stream", headers=sent) as socket:  # the page in it checks and says it
         assert socket.receive_text() == "hello"
     assert client.get("/media/x.png").status_code == 401
 
