@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from db import inputs
 from db.clock import now
 from db.engine import Database
-from db.errors import InvalidInput, NotFound, PermissionDenied
+from db.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from db.records import Actor, Role, User
-from db.tables import MembershipRow, ProjectRow, UserRow
+from db.tables import MembershipRow, ProjectRow, SessionRow, UserRow
 
 __all__ = [
     "Actor",
@@ -22,7 +22,9 @@ __all__ = [
     "add_user",
     "authorize",
     "local_user",
+    "role_in",
     "set_active",
+    "set_role",
     "simulated_user",
     "system_actor",
     "users",
@@ -73,6 +75,16 @@ def _standing(user_id: int, project_id: int | None) -> Select[Any]:
     )
     joined = select(*columns).select_from(UserRow).outerjoin(MembershipRow, member).outerjoin(ProjectRow, project)
     return joined.where(UserRow.id == user_id)
+
+
+def role_in(database: Database, actor: Actor, project_id: int) -> Role:
+    """Return the highest role that the actor has in a project.
+
+    Raises:
+        NotFound: if there is no such project.
+        PermissionDenied: if the actor has none there.
+    """
+    return database.read(lambda session: authorize(session, actor, project_id, Role.viewer))
 
 
 def system_actor(database: Database) -> Actor:
@@ -156,22 +168,77 @@ def add_user(database: Database, actor: Actor, name: str, role: Role | None = No
 
 
 def set_active(database: Database, actor: Actor, user_id: int, active: bool) -> User:
-    """Disable or enable a user; what they answered stays.
+    """Disable or enable a user; what they answered stays, their sessions end at once.
 
     Raises:
         PermissionDenied: below administrator.
         NotFound: if there is no such user.
+        Conflict: if nobody would be left to administrate.
     """
 
     def work(session: Session) -> User:
         authorize(session, actor, None, Role.administrator)
-        row = session.get(UserRow, user_id)
-        if row is None:
-            raise NotFound(f"expected a user, got the id {user_id} of none; see the list of users")
+        row = find_user(session, user_id)
+        if not active:
+            _keep_an_administrator(session, row)
+            end_sessions(session, user_id)
         row.disabled_at = None if active else (row.disabled_at or now(session))
         return _user(row)
 
     return database.write(work, idempotent=True)
+
+
+def set_role(database: Database, actor: Actor, user_id: int, role: Role | None) -> User:
+    """Give a user a role in all projects, or none, so that only memberships count.
+
+    Raises:
+        PermissionDenied: below administrator.
+        NotFound: if there is no such user.
+        Conflict: if nobody would be left to administrate.
+    """
+
+    def work(session: Session) -> User:
+        authorize(session, actor, None, Role.administrator)
+        row = find_user(session, user_id)
+        if role is not Role.administrator:
+            _keep_an_administrator(session, row)
+        row.role = role.name if role else None
+        return _user(row)
+
+    return database.write(work, idempotent=True)
+
+
+def _keep_an_administrator(session: Session, leaving: UserRow) -> None:
+    """Refuse to lose the last one; one who can log in is only replaced by another who can."""
+    if leaving.role != Role.administrator.name or leaving.disabled_at is not None or leaving.kind != "person":
+        return
+    administrates = (UserRow.role == Role.administrator.name, UserRow.disabled_at.is_(None), UserRow.kind == "person")
+    others = select(UserRow.id, UserRow.password_hash, UserRow.subject).where(*administrates, UserRow.id != leaving.id)
+    left = session.execute(others.with_for_update()).all()
+    if leaving.password_hash or leaving.subject:
+        left = [row for row in left if row.password_hash or row.subject]
+    if not left:
+        raise Conflict(f"expected another active administrator, got only {leaving.name!r}; make somebody one first")
+
+
+def end_sessions(session: Session, user_id: int) -> int:
+    """Revoke every session of a user inside of a transaction; return how many were live."""
+    live = (SessionRow.user_id == user_id, SessionRow.revoked_at.is_(None))
+    ended = session.scalar(select(func.count()).select_from(SessionRow).where(*live))
+    session.execute(update(SessionRow).where(*live).values(revoked_at=now(session)))
+    return int(ended or 0)
+
+
+def find_user(session: Session, user_id: int) -> UserRow:
+    """Return a user's row inside of a transaction, held until its end.
+
+    Raises:
+        NotFound: if there is no such user.
+    """
+    row = session.scalars(select(UserRow).where(UserRow.id == user_id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound(f"expected a user, got the id {user_id} of none; see the list of users")
+    return row
 
 
 def add_member(database: Database, actor: Actor, project_id: int, user_id: int, role: Role) -> None:
@@ -184,8 +251,7 @@ def add_member(database: Database, actor: Actor, project_id: int, user_id: int, 
 
     def work(session: Session) -> None:
         authorize(session, actor, project_id, Role.administrator)
-        if session.get(UserRow, user_id) is None:
-            raise NotFound(f"expected a user, got the id {user_id} of none; see the list of users")
+        find_user(session, user_id)
         row = session.get(MembershipRow, (project_id, user_id))
         if row is None:
             row = MembershipRow(project_id=project_id, user_id=user_id, state="active", created_at=now(session))

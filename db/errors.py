@@ -19,6 +19,14 @@ class PermissionDenied(StoreError):
     """The acting user's role in this project is too low, or the user is disabled."""
 
 
+class TooManyTries(PermissionDenied):
+    """Too many failed tries to log in; `seconds` says when the next one is heard."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"expected fewer failed tries, got too many; try again in {seconds} s")
+        self.seconds = seconds
+
+
 class InvalidInput(StoreError, ValueError):
     """A value outside of its allowed range or form."""
 

@@ -21,6 +21,8 @@ class Settings(BaseSettings):
         database_url: SQLAlchemy URL of the label store; None is SQLite in ``home``.
         host: Address that the labeling page listens on; beyond loopback only with accounts.
         port: Port of the labeling page.
+        accounts: ``local`` (a name is enough, this machine only), ``accounts`` (names with passwords) or ``oidc``.
+        public_url: The address that people type, where a proxy stands in front.
         prefect_port: Port of the embedded Prefect server; 0 takes 4200, or any free one when that is taken.
         prefect_api_url: A Prefect server that is already there; None starts an embedded one.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -34,6 +36,8 @@ class Settings(BaseSettings):
     database_url: str | None = None
     host: str = LOOPBACK
     port: int = Field(default=8501, ge=1, le=65535)
+    accounts: str = Field(default="local", pattern=r"^(local|accounts|oidc)$")
+    public_url: str | None = None
     prefect_port: int = Field(default=0, ge=0, le=65535)
     prefect_api_url: str | None = None
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
@@ -49,6 +53,13 @@ class Settings(BaseSettings):
     def threads(self) -> int:
         """Number of threads that decode images."""
         return self.workers or os.cpu_count() or 1
+
+    @property
+    def page_address(self) -> str:
+        """Address of the page as seen from this machine."""
+        everywhere = {"0.0.0.0": LOOPBACK, "::": "[::1]"}  # noqa: S104 - what is listened on, not what is called
+        host = everywhere.get(self.host) or (f"[{self.host}]" if ":" in self.host else self.host)
+        return f"http://{host}:{self.port}"
 
     @property
     def run_folder(self) -> Path:
@@ -72,6 +83,7 @@ class Settings(BaseSettings):
             "BORDERLINE_HOME": str(self.home),
             "BORDERLINE_HOST": self.host,
             "BORDERLINE_PORT": str(self.port),
+            "BORDERLINE_ACCOUNTS": self.accounts,
             "BORDERLINE_PREFECT_PORT": str(self.prefect_port),
             "BORDERLINE_DEVICE": self.device,
             "BORDERLINE_WORKERS": str(self.workers),

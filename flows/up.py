@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import secrets
@@ -70,11 +71,7 @@ def check_ports(settings: Settings) -> Settings:
     Raises:
         UsageError: A port that was asked for is in use.
     """
-    if settings.host not in (LOOPBACK, "localhost") and os.environ.get("BORDERLINE_ALLOW_REMOTE") != "1":
-        raise UsageError(
-            f"expected the page to listen on {LOOPBACK}, got BORDERLINE_HOST={settings.host}: there are no accounts "
-            "yet, whoever reaches it can label; do: unset it, or set BORDERLINE_ALLOW_REMOTE=1 where you trust all"
-        )
+    check_host(settings)
     if not port_is_free(settings.host, settings.port):
         raise UsageError(f"expected port {settings.port} to be free, got one in use; do: choose another with --port")
     if settings.prefect_api_url:
@@ -87,6 +84,26 @@ def check_ports(settings: Settings) -> Settings:
             "do: choose another with --prefect-port"
         )
     return settings
+
+
+def check_host(settings: Settings) -> None:
+    """Raise `UsageError` when the page would listen beyond this machine without accounts."""
+    if settings.accounts != "local" or _is_loopback(settings.host):
+        return
+    old = "; BORDERLINE_ALLOW_REMOTE is no more" if os.environ.get("BORDERLINE_ALLOW_REMOTE") else ""
+    raise UsageError(
+        f"expected the page to listen on {LOOPBACK}, got BORDERLINE_HOST={settings.host}: without accounts whoever "
+        f"reaches it can label; do: set BORDERLINE_ACCOUNTS=accounts (or oidc), or unset BORDERLINE_HOST{old}"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def build_services(settings: Settings, mark: str) -> list[Service]:
@@ -125,13 +142,14 @@ def _watch(
     on_news: Callable[[str], None],
 ) -> None:
     """Tell when the page answers, and start again what dies, until asked to stop."""
-    address = f"http://{settings.host}:{settings.port}"
+    address = settings.page_address
     deadline = time.monotonic() + START_SECONDS
     ready = False
     while not stop.wait(0.3):
         if not ready and answers(f"{address}/_stcore/health"):
             ready = True
-            on_ready(address)
+            on_ready(settings.public_url or address)
+            _tell_of_first(settings, on_news)
         if not ready and time.monotonic() > deadline:
             raise UsageError(
                 f"expected the page within {START_SECONDS:.0f} s, got no answer; do: read {services[0].log}"
@@ -140,6 +158,13 @@ def _watch(
             if not service.restart_if_dead():
                 raise UsageError(f"expected the {service.name} to run, it keeps ending; do: read {service.log}")
     on_news("Stopping ...")
+
+
+def _tell_of_first(settings: Settings, on_news: Callable[[str], None]) -> None:
+    """Say where the first administrator's link is; the page writes it when nobody can administrate."""
+    file = settings.home / "first-administrator.txt"
+    if settings.accounts == "accounts" and file.exists():
+        on_news(f"Nobody can administrate yet. Open the address that is in {file}")
 
 
 def answers(url: str, seconds: float = 1.0) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import ipaddress
 import os
 import socket
 import sys
@@ -12,19 +11,25 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from labeler_ui import api, settings, store
-from labeler_ui.hosts import HostGuard
+from labeler_ui.accounts import first, oidc
+from labeler_ui.accounts.gate import Gate
+from labeler_ui.accounts.routes import routes as account_routes
+from labeler_ui.hosts import HostGuard, is_loopback
 from labeler_ui.theme import THEME
 
 SCRIPT = Path(__file__).resolve().parent / "pages" / "shell.py"
-OPEN_TO_NETWORK = "BORDERLINE_ALLOW_REMOTE"
+OLD_SWITCH = "BORDERLINE_ALLOW_REMOTE"
 WARM_UP_SECONDS = 3.0
 CHART_PARTS = ("pandas", "pyarrow", "altair")
 EXTRA_HOSTS = "BORDERLINE_ALLOWED_HOSTS"
+TRUSTED_PROXY = "BORDERLINE_TRUSTED_PROXY"
 
 
 class ServeError(Exception):
@@ -32,16 +37,28 @@ class ServeError(Exception):
 
 
 def create_app(host: str = "127.0.0.1") -> st.App:
-    """Return the app: pages by Streamlit, images and the JSON API as routes of the same server."""
-    service = api.Service(open_database=store.database, secret=store.secret())
-    guard = Middleware(HostGuard, hosts=allowed_hosts(host))
-    return st.App(SCRIPT, routes=list(api.routes(service)), middleware=[guard])
+    """Return the app: pages by Streamlit, images, the JSON API and the login as routes of the same server.
+
+    Raises:
+        ValueError: A login provider was asked for and a setting of it is missing.
+    """
+    mode = settings.load().mode
+    service = api.Service(open_database=store.database, secret=store.secret(), team=mode != "local")
+    routes: list[BaseRoute] = list(api.routes(service))
+    if mode == "accounts":
+        routes += account_routes(store.database)
+    middleware = [Middleware(HostGuard, hosts=allowed_hosts(host))]
+    if mode != "local":
+        middleware.append(Middleware(Gate, open_database=store.database, mode=mode))
+    secrets = oidc.secrets() if mode == "oidc" else None
+    return st.App(SCRIPT, routes=routes, middleware=middleware, secrets=secrets)
 
 
 def allowed_hosts(host: str = "127.0.0.1") -> tuple[str, ...]:
-    """Return the host names a browser may use: loopback, the address listened on, BORDERLINE_ALLOWED_HOSTS."""
+    """Return the host names a browser may use: loopback, the one listened on, the public one, and those added."""
     extra = [name.strip() for name in os.environ.get(EXTRA_HOSTS, "").split(",") if name.strip()]
-    return tuple(dict.fromkeys(["localhost", "127.0.0.1", "::1", host, *extra]))
+    public = urlsplit(settings.load().public_url or "").hostname
+    return tuple(dict.fromkeys(["localhost", "127.0.0.1", "::1", host, *([public] if public else []), *extra]))
 
 
 def options(host: str, port: int) -> Mapping[str, Any]:
@@ -57,7 +74,7 @@ def options(host: str, port: int) -> Mapping[str, Any]:
         "client.toolbarMode": "viewer",
         "client.showErrorDetails": "none",
         "browser.gatherUsageStats": False,
-        "browser.serverAddress": "localhost" if host in {"127.0.0.1", "::1"} else host,
+        "browser.serverAddress": "localhost" if is_loopback(host) else host,
         "logger.level": "warning",
         **THEME,
     }
@@ -70,20 +87,33 @@ def serve(host: str = "127.0.0.1", port: int = 8501) -> None:
     before anything listens.
 
     Args:
-        host: The address to listen on; beyond loopback only with BORDERLINE_ALLOW_REMOTE=1.
+        host: The address to listen on; beyond loopback only with accounts.
         port: The port to listen on.
 
     Raises:
-        ServeError: The address is not loopback, or the port is taken.
+        ServeError: The address is not loopback and there are no accounts, or the port is taken.
+        ValueError: A setting cannot be used.
         db.errors.StoreError: The store cannot be opened.
     """
     check_address(host, port)
     found = settings.load()
     os.environ["BORDERLINE_HOME"] = str(found.home)
-    store.database()
+    # Who may say where a request came from: by default the server believes whoever calls from this machine
+    os.environ["FORWARDED_ALLOW_IPS"] = os.environ.get(TRUSTED_PROXY, "")
+    opened = store.database()
+    if found.mode == "accounts":
+        _tell_of_first(first.offer(opened, found.public_url or f"http://localhost:{port}"))
     sys.argv = [str(SCRIPT)]
+    app = create_app(host)
     warm_up()
-    create_app(host).run(config=dict(options(host, port)))
+    app.run(config=dict(options(host, port)))
+
+
+def _tell_of_first(file: Path | None) -> None:
+    """Say where the first administrator's link is; the link itself must not get into a log."""
+    if file is not None:
+        sys.stderr.write(f"borderline: nobody can administrate yet; open the address that is in {file}\n")
+        sys.stderr.flush()
 
 
 def warm_up() -> None:
@@ -95,10 +125,10 @@ def warm_up() -> None:
 
 def check_address(host: str, port: int) -> None:
     """Raise `ServeError` when the page must not or cannot listen there."""
-    if not is_loopback(host) and os.environ.get(OPEN_TO_NETWORK) != "1":
+    if not is_loopback(host) and not settings.load().team:
         raise ServeError(
-            f"expected a loopback address such as 127.0.0.1, got {host}: there are no accounts yet, so anybody who "
-            f"reaches the page could label; set {OPEN_TO_NETWORK}=1 if a trusted network is all that can reach it"
+            f"expected a loopback address such as 127.0.0.1, got {host}: without accounts anybody who reaches the page "
+            f"could label; do: set BORDERLINE_ACCOUNTS=accounts (or oidc) to let people log in{_old_switch()}"
         )
     if not 0 < port < 65536:
         raise ServeError(f"expected a port from 1 to 65535, got {port}")
@@ -110,14 +140,8 @@ def check_address(host: str, port: int) -> None:
             raise ServeError(_why_not(error, host, port)) from error
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether an address can be reached from this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _old_switch() -> str:
+    return f"; {OLD_SWITCH} is no more" if os.environ.get(OLD_SWITCH) else ""
 
 
 def _why_not(error: OSError, host: str, port: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CLIENT_VERSION = "page-1"
+MODES = ("local", "accounts", "oidc")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,21 +19,44 @@ class Settings:
         home: BORDERLINE_HOME, absolute; the default is `~/.borderline`.
         database_url: BORDERLINE_DATABASE_URL, or None for the embedded SQLite file below `home`.
         default_name: The name offered first in the sidebar.
+        mode: BORDERLINE_ACCOUNTS: 'local' (a name is enough, this machine only), 'accounts' (names with passwords) or
+            'oidc' (a login provider).
+        public_url: BORDERLINE_PUBLIC_URL, the address people type, without a slash at its end; None is unknown.
     """
 
     home: Path
     database_url: str | None
     default_name: str
+    mode: str = "local"
+    public_url: str | None = None
+
+    @property
+    def team(self) -> bool:
+        """Whether people have to prove who they are."""
+        return self.mode != "local"
 
 
 def load() -> Settings:
-    """Read the settings from the environment."""
+    """Read the settings from the environment.
+
+    Raises:
+        ValueError: BORDERLINE_ACCOUNTS is none of the modes.
+    """
     home = Path(os.environ.get("BORDERLINE_HOME") or Path.home() / ".borderline").expanduser().resolve()
     return Settings(
         home=home,
         database_url=os.environ.get("BORDERLINE_DATABASE_URL") or None,
         default_name=_default_name(),
+        mode=_mode(),
+        public_url=os.environ.get("BORDERLINE_PUBLIC_URL", "").strip().rstrip("/") or None,
     )
+
+
+def _mode() -> str:
+    mode = os.environ.get("BORDERLINE_ACCOUNTS", "").strip() or "local"
+    if mode not in MODES:
+        raise ValueError(f"expected BORDERLINE_ACCOUNTS to be one of {', '.join(MODES)}, got {mode!r}; set one of them")
+    return mode
 
 
 def _default_name() -> str:

@@ -7,6 +7,7 @@ import threading
 from db import access
 from db.access import Actor
 from db.engine import Database
+from db.errors import PermissionDenied
 from labeler_ui import settings, tokens
 
 _lock = threading.Lock()
@@ -35,7 +36,14 @@ def secret() -> bytes:
 
 
 def actor(opened: Database, name: str) -> Actor:
-    """Return who acts under a name. Local mode: a name identifies, it does not prove anything."""
+    """Return who acts under a name. Local mode: a name identifies, it does not prove anything.
+
+    Raises:
+        PermissionDenied: The user was disabled, or there are accounts, where a name alone opens nothing.
+        InvalidInput: The name is not one.
+    """
+    if settings.load().team:
+        raise PermissionDenied("expected a person who logged in, got a name alone; do: log in")
     return access.local_user(opened, name)
 
 

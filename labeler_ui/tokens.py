@@ -24,27 +24,32 @@ class TokenError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """What a valid token says: this user may use this project's routes until `expires_at` (seconds since the epoch)."""
+    """What a valid token says: this user may use this project's routes until `expires_at` (seconds since the epoch).
+
+    `session_id` is the login it came from: with that session ends the token. None in local mode, which has no logins.
+    """
 
     user_id: int
     name: str
     project_id: int
     expires_at: int
+    session_id: int | None
 
 
-def load_secret(home: Path) -> bytes:
-    """Return the process-wide secret of this home, creating it when it is missing.
+def load_secret(home: Path, name: str = "secret") -> bytes:
+    """Return a secret of this home, creating it when it is missing.
 
     The file is written in full (mode 0600) under another name and linked into place, so two processes that start
     together agree on one secret and nobody ever reads half of it.
 
     Args:
         home: BORDERLINE_HOME; created when missing.
+        name: The file's name; the default one signs tokens.
 
     Raises:
         ValueError: The file is there but too short to be a secret.
     """
-    path = home / "secret"
+    path = home / name
     if not path.exists():
         _create_secret(path)
     secret = path.read_bytes()
@@ -71,8 +76,10 @@ def _create_secret(path: Path) -> None:
         fresh.unlink()
 
 
-def mint(secret: bytes, *, user_id: int, name: str, project_id: int, now: float | None = None) -> str:
-    """Return a token for one user and one project.
+def mint(
+    secret: bytes, *, user_id: int, name: str, project_id: int, session_id: int | None, now: float | None = None
+) -> str:
+    """Return a token for one user and one project, good for as long as the session it names.
 
     The expiry is rounded up to half a lifetime, so within that time a person gets the same token again and the
     browser's image cache (which varies by token) stays warm across a reload.
@@ -80,7 +87,7 @@ def mint(secret: bytes, *, user_id: int, name: str, project_id: int, now: float 
     step = LIFETIME_SECONDS // 2
     moment = time.time() if now is None else now
     expires_at = (int(moment) // step + 2) * step
-    claims = {"u": user_id, "n": name, "p": project_id, "e": expires_at}
+    claims = {"u": user_id, "n": name, "p": project_id, "e": expires_at, "s": session_id}
     body = _encode(json.dumps(claims, separators=(",", ":"), sort_keys=True).encode())
     return f"{body}.{_sign(secret, body)}"
 
@@ -96,7 +103,13 @@ def read(secret: bytes, token: str | None, *, now: float | None = None) -> Pass:
         raise TokenError("This page's pass is missing or not valid. Reload the page.")
     try:
         claims = json.loads(_decode(body))
-        found = Pass(user_id=claims["u"], name=claims["n"], project_id=claims["p"], expires_at=claims["e"])
+        found = Pass(
+            user_id=claims["u"],
+            name=claims["n"],
+            project_id=claims["p"],
+            expires_at=claims["e"],
+            session_id=claims["s"],
+        )
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
         raise TokenError("This page's pass cannot be read. Reload the page.") from error
     if found.expires_at <= (time.time() if now is None else now):

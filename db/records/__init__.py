@@ -19,7 +19,7 @@ from db.records.exchange import (
 from db.records.grid import Group
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
-from db.records.people import Actor, Role, User
+from db.records.people import Account, Actor, Invitation, Login, NewInvitation, NewSession, Role, User
 from db.records.progress import Progress, Standing
 from db.records.projects import ClassRecord, Project, ProjectSpec
 from db.records.rounds import DueRound, Finished, Holdout, NewQuery, NewQueue, Round, RoundSummary
@@ -27,6 +27,7 @@ from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, Po
 from db.records.why import ClassName, Neighbor, Why
 
 __all__ = [
+    "Account",
     "Actor",
     "Answer",
     "ClaimedQuery",
@@ -45,17 +46,21 @@ __all__ = [
     "Guess",
     "Holdout",
     "ImportReport",
+    "Invitation",
     "Job",
     "LabelEntry",
     "LabelRow",
     "LabelingTask",
+    "Login",
     "ModelVersion",
     "Neighbor",
     "NewFile",
+    "NewInvitation",
     "NewModelVersion",
     "NewQuery",
     "NewQueue",
     "NewSample",
+    "NewSession",
     "NewShard",
     "OutboxMessage",
     "Outcome",

@@ -34,3 +34,61 @@ class User:
     role: Role | None
     active: bool
     created_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSession:
+    """A session that just began. `key` is the cookie's secret: only its hash is stored, nobody can ask for it again."""
+
+    id: int
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """What a cookie's secret stands for: a session, who it belongs to, and whether it still counts."""
+
+    session_id: int
+    actor: Actor
+    live: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewInvitation:
+    """An invitation that was just made. `token` is for the one-time link; only its hash is stored."""
+
+    id: int
+    token: str
+    expires_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invitation:
+    """An invitation that can still be taken.
+
+    Attributes:
+        name: The account's name where it is fixed, or the e-mail address of who may log in through a provider.
+        role: What it gives; None for a new password.
+        project: Name of the project where the role holds; None is everywhere.
+        for_user: Whose new password it is; None makes a new account.
+        first: Whether it makes the first administrator.
+    """
+
+    id: int
+    name: str | None
+    role: Role | None
+    project: str | None
+    for_user: str | None
+    first: bool
+    expires_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """A user as administrators see one: how they can log in, how many sessions are live, their roles in projects."""
+
+    user: User
+    has_password: bool
+    has_identity: bool
+    sessions: int
+    memberships: tuple[tuple[str, Role, str], ...]

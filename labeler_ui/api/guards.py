@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,10 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from db import errors
+from db import errors, sessions
 from db.access import Actor
 from db.engine import Database
-from labeler_ui import store, tokens
+from labeler_ui import settings, tokens
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class Call:
     secret: bytes
     actor: Actor
     project_id: int
+    session_id: int | None
     request: Request
     body: Mapping[str, Any]
 
@@ -62,10 +63,14 @@ Handler = Callable[[Call], Response]
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """What all routes share. `open_database` is called on the first request, in a worker thread."""
+    """What all routes share. `open_database` is called on the first request, in a worker thread.
+
+    `team`: a token must name a session that is live; in local mode there are none.
+    """
 
     open_database: Callable[[], Database]
     secret: bytes
+    team: bool = field(default_factory=lambda: settings.load().team)
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """Wrap a plain function of a checked `Call` into an endpoint that never shows a traceback."""
@@ -89,7 +94,7 @@ class Service:
 
     def _visitor(self, request: Request) -> tokens.Pass:
         """Check origin and token before anything else is read."""
-        _check_origin(request)
+        check_origin(request)
         try:
             visitor = tokens.read(self.secret, request.headers.get(tokens.HEADER))
         except tokens.TokenError as error:
@@ -100,19 +105,27 @@ class Service:
 
     def _handle(self, handler: Handler, request: Request, visitor: tokens.Pass, body: Mapping[str, Any]) -> Response:
         database = self.open_database()
-        actor = store.actor(database, visitor.name)
-        if actor.user_id != visitor.user_id:
-            raise Refusal(401, "token", "This page's pass is for another person. Reload the page.")
+        actor = self._caller(database, visitor)
         return handler(
             Call(
                 database=database,
                 secret=self.secret,
                 actor=actor,
                 project_id=visitor.project_id,
+                session_id=visitor.session_id,
                 request=request,
                 body=body,
             )
         )
+
+    def _caller(self, database: Database, visitor: tokens.Pass) -> Actor:
+        """Return who calls, as the store knows them now: disabled or logged out ends every token at once."""
+        if self.team and visitor.session_id is None:
+            raise Refusal(401, "token", "This page's pass is from before there were accounts. Reload the page.")
+        try:
+            return sessions.caller(database, visitor.user_id, visitor.session_id)
+        except errors.PermissionDenied as error:
+            raise Refusal(401, "session", str(error)) from error
 
 
 def store_refusal(error: errors.StoreError) -> Refusal:
@@ -124,11 +137,20 @@ def store_refusal(error: errors.StoreError) -> Refusal:
     return Refusal(500, "failed", "The store cannot be used just now. The server's log says why.")
 
 
-def _check_origin(request: Request) -> None:
-    """Refuse a request that another site's page makes (the custom header already keeps simple forms out)."""
+def check_origin(request: Request, *, same_site: bool = True) -> None:
+    """Refuse a request that another site's page makes.
+
+    Args:
+        request: What came in; the API's custom header already keeps simple forms out.
+        same_site: Whether a neighbor (another name below the same domain) may ask; a login's form never takes one.
+
+    Raises:
+        Refusal: 403.
+    """
     origin = request.headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
-    if foreign or request.headers.get("sec-fetch-site") == "cross-site":
+    refused = {"cross-site"} if same_site else {"cross-site", "same-site"}
+    if foreign or request.headers.get("sec-fetch-site") in refused:
         raise Refusal(403, "origin", "Requests from other sites are not accepted.")
 
 

@@ -25,7 +25,13 @@ async def health(request: Request) -> Response:
 
 def refresh_token(call: Call) -> Response:
     """Hand out a fresh token for a valid one."""
-    fresh = tokens.mint(call.secret, user_id=call.actor.user_id, name=call.actor.name, project_id=call.project_id)
+    fresh = tokens.mint(
+        call.secret,
+        user_id=call.actor.user_id,
+        name=call.actor.name,
+        project_id=call.project_id,
+        session_id=call.session_id,
+    )
     return _json({"token": fresh, "expires_in": tokens.seconds_left(call.secret, fresh)})
 
 

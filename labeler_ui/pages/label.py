@@ -29,7 +29,13 @@ def show(here: Visit | None) -> None:
 def component_data(here: Visit, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return what the component needs: a token, the person, the project, its classes with their keys."""
     project, secret = here.project, store.secret()
-    token = tokens.mint(secret, user_id=here.actor.user_id, name=here.actor.name, project_id=project.id)
+    token = tokens.mint(
+        secret,
+        user_id=here.actor.user_id,
+        name=here.actor.name,
+        project_id=project.id,
+        session_id=here.session_id,
+    )
     classes = [
         {"id": entry.id, "name": entry.name, "position": entry.position, "key": key}
         for entry, key in zip(project.classes, keys_for(project.classes), strict=True)

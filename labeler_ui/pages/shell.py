@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import streamlit as st
 
-from labeler_ui.pages import images, label, progress, visit
+from db.records import Role
+from labeler_ui.pages import images, label, people, progress, visit
 from labeler_ui.theme import LOGO, favicon
+
+
+class PageEntry(NamedTuple):
+    """One page: what draws it, and the lowest role that sees it. The store checks again; hiding is only tidiness.
+
+    `everywhere`: the page is about all projects. It asks for the role that holds everywhere and needs no project.
+    """
+
+    title: str
+    icon: str
+    url_path: str
+    show: Callable[[Any], None]
+    lowest: Role
+    everywhere: bool = False
+
+
+PAGES = (
+    PageEntry("Label", "sell", "label", label.show, Role.annotator),
+    PageEntry("Progress", "show_chart", "progress", progress.show, Role.viewer),
+    PageEntry("Images", "add_photo_alternate", "images", images.show, Role.administrator),
+    PageEntry("People", "group", "people", people.show, Role.administrator, everywhere=True),
+)
 
 
 def main() -> None:
     """Draw the frame and run the chosen page."""
     st.set_page_config(page_title="Borderline", page_icon=favicon(), layout="wide")
     st.logo(LOGO, size="large")
-    here = visit.sidebar()
-    pages = [
-        st.Page(lambda: label.show(here), title="Label", icon=":material/sell:", url_path="label", default=True),
-        st.Page(lambda: progress.show(here), title="Progress", icon=":material/show_chart:", url_path="progress"),
-        st.Page(lambda: images.show(here), title="Images", icon=":material/add_photo_alternate:", url_path="images"),
-    ]
-    chosen = st.navigation(pages)
-    if here is not None:
-        chosen.run()
+    here = visit.look()
+    if here is None:
+        st.navigation([st.Page(lambda: None, title="Log in")], position="hidden")
+        return
+    pages = [_page(entry, here, first=not number) for number, entry in enumerate(visible(here))]
+    if not isinstance(here, visit.Visit):
+        pages.insert(0, st.Page(lambda: visit.no_project(here), title="Welcome", url_path="welcome", default=True))
+    st.navigation(pages).run()
+
+
+def visible(here: visit.Person) -> list[PageEntry]:
+    """Return the pages that are for somebody with this role, in this project or in none."""
+    role = here.role if isinstance(here, visit.Visit) else None
+    roles = {False: role, True: here.actor.role}
+    return [entry for entry in PAGES if (roles[entry.everywhere] or 0) >= entry.lowest]
+
+
+def _page(entry: PageEntry, here: visit.Person, *, first: bool) -> Any:
+    default = first and isinstance(here, visit.Visit)
+    icon = f":material/{entry.icon}:"
+    return st.Page(lambda: entry.show(here), title=entry.title, icon=icon, url_path=entry.url_path, default=default)
 
 
 main()

@@ -1,4 +1,4 @@
-"""Who is looking at which project: read from the address, chosen in the sidebar, kept in the address."""
+"""Who is looking at which project: who from the login (or a name, in local mode), which from the address."""
 
 from __future__ import annotations
 
@@ -10,31 +10,77 @@ import streamlit as st
 from db import access, projects
 from db.access import Actor
 from db.engine import Database
-from db.errors import InvalidInput, PermissionDenied
+from db.errors import InvalidInput, NotFound, PermissionDenied
 from db.projects import Project
+from db.records import Role
 from labeler_ui import settings, store
+from labeler_ui.pages import login
 from labeler_ui.pages.text import plain
 
 
 @dataclass(frozen=True, kw_only=True)
-class Visit:
-    """One run of a page: the store, the person, the project."""
+class Person:
+    """Who is here: the store, the person, the login it came by (None in local mode). `actor.role` holds everywhere."""
 
     database: Database
     actor: Actor
+    session_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit(Person):
+    """One run of a page: a person at a project, and their role there."""
+
     project: Project
+    role: Role = Role.viewer
 
 
 def sidebar() -> Visit | None:
     """Draw the pickers and return who looks at what; None when there is no project (and the page says what to do)."""
-    database = store.database()
-    with st.sidebar:
-        actor = _pick_name(database)
-        existing = projects.list_projects(database, actor)
-        if existing:
-            return Visit(database=database, actor=actor, project=_pick_project(existing))
-    _no_project()
+    found = look()
+    if found is None or isinstance(found, Visit):
+        return found
+    no_project(found)
     return None
+
+
+def look() -> Person | None:
+    """Draw the pickers and return who is here, as a `Visit` when there is a project; None when nobody is logged in."""
+    database = store.database()
+    person = _person(database)
+    if person is None:
+        return None
+    with st.sidebar:
+        existing = projects.list_projects(database, person.actor)
+        found: Person = person
+        if existing:
+            project = _pick_project(existing)
+            found = _at(person, project)
+        if person.session_id is not None:
+            login.sidebar(person.actor, found.role if isinstance(found, Visit) else person.actor.role)
+    return found
+
+
+def _at(person: Person, project: Project) -> Person:
+    """Return the person at the project, or say why they cannot be there now (paused, removed)."""
+    role = person.actor.role or Role.viewer
+    try:
+        role = access.role_in(person.database, person.actor, project.id)
+    except NotFound:
+        pass  # deleted a moment ago: the page says so
+    except PermissionDenied as error:
+        st.warning(plain(str(error)))
+        return person
+    return Visit(database=person.database, actor=person.actor, session_id=person.session_id, project=project, role=role)
+
+
+def _person(database: Database) -> Person | None:
+    """Return who is here. With accounts the session is looked up on every run: a page outlives a logout elsewhere."""
+    if not settings.load().team:
+        with st.sidebar:
+            return Person(database=database, actor=_pick_name(database))
+    found = login.current(database)
+    return None if found is None else Person(database=database, actor=found.actor, session_id=found.session_id)
 
 
 def _pick_name(database: Database) -> Actor:
@@ -89,9 +135,15 @@ def _pick_project(existing: Sequence[Project]) -> Project:
     return by_name[current]
 
 
-def _no_project() -> None:
-    """Teach the next command where there is nothing to label yet."""
+def no_project(person: Person) -> None:
+    """Teach the next command where there is nothing to label yet, or whom to ask."""
     st.title("Welcome to Borderline")
+    if person.actor.role is not Role.administrator:
+        st.write(
+            "You are logged in, and nobody has given you a role in a project yet. Ask an administrator for access."
+        )
+        st.caption(f"Your name here is {plain(person.actor.name)}. This page looks again when you reload it.")
+        return
     st.write("There is no project yet. A project is one labeling job: its classes and its images.")
     st.write("To try it with handwritten digits:")
     st.code("borderline demo", language="bash")

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from db import (
     access,
+    accounts,
     annotations,
     claims,
     commands,
@@ -22,6 +23,7 @@ from db import (
     gold,
     grid,
     imports,
+    invitations,
     jobs,
     labels,
     model_versions,
@@ -31,6 +33,7 @@ from db import (
     rounds,
     samples,
     why,
+    sessions,
 )
 from db.engine import Database
 from db.errors import NotFound, PermissionDenied, StoreError
@@ -39,6 +42,7 @@ from tests.db.scenes import Scene, make_scene, new_file, new_samples, new_shard
 
 MODULES = [
     "access",
+    "accounts",
     "annotations",
     "claims",
     "commands",
@@ -48,6 +52,8 @@ MODULES = [
     "exchange",
     "export",
     "imports",
+    "identities",
+    "invitations",
     "jobs",
     "labels",
     "model_versions",
@@ -58,6 +64,7 @@ MODULES = [
     "rounds",
     "samples",
     "why",
+    "sessions",
 ]
 
 # For flows and the page's server alone: they act for nobody, and no route may call them for somebody.
@@ -66,6 +73,8 @@ SERVER_SIDE = {
     "access.simulated_user",
     "access.system_actor",
     "access.authorize",  # the check itself; inside of a transaction
+    "accounts.change_password",  # before or without a session: the password is the proof
+    "accounts.log_in",
     "annotations.Answer",
     "claims.assign",
     "claims.describe",
@@ -82,6 +91,10 @@ SERVER_SIDE = {
     "grid.spot_check",
     "exchange.config_path",  # reads no project
     "exchange.read_labels",
+    "identities.recognize",  # the login provider's signature is the proof
+    "invitations.accept",  # the link's token is the proof
+    "invitations.first_administrator",
+    "invitations.look",
     "jobs.finish",
     "jobs.heartbeat",
     "jobs.latest",
@@ -106,6 +119,10 @@ SERVER_SIDE = {
     "samples.labeled_holdout",
     "samples.pool_index",
     "samples.split_truth",
+    "sessions.caller",
+    "sessions.end",  # the session's secret is the proof
+    "sessions.look_up",
+    "sessions.start",
 }
 
 Call = Callable[[Scene, Actor], Any]
@@ -123,6 +140,9 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "access.add_user": (Role.administrator, lambda s, a: access.add_user(s.database, a, "new")),
     "access.set_active": (Role.administrator, lambda s, a: access.set_active(s.database, a, 1, True)),
     "access.add_member": (Role.administrator, lambda s, a: access.add_member(s.database, a, s.id, 1, Role.viewer)),
+    "access.role_in": (Role.viewer, lambda s, a: access.role_in(s.database, a, s.id)),
+    "access.set_role": (Role.administrator, lambda s, a: access.set_role(s.database, a, 1, Role.viewer)),
+    "accounts.list_accounts": (Role.administrator, lambda s, a: accounts.list_accounts(s.database, a)),
     "annotations.submit": (Role.annotator, lambda s, a: annotations.submit(s.database, a, s.id, _answer())),
     "annotations.undo": (Role.annotator, lambda s, a: annotations.undo(s.database, a, s.id, _ID, _ID)),
     "annotations.recent": (Role.annotator, lambda s, a: annotations.recent(s.database, a, s.id)),
@@ -159,6 +179,13 @@ MATRIX: dict[str, tuple[Role, Call]] = {
         Role.administrator,
         lambda s, a: imports.import_labels(s.database, a, s.id, GivenLabels(format="csv")),
     ),
+    "invitations.invite": (
+        Role.administrator,
+        lambda s, a: invitations.invite(s.database, a, Role.annotator, project_id=s.id),
+    ),
+    "invitations.new_password": (Role.administrator, lambda s, a: invitations.new_password(s.database, a, 1)),
+    "invitations.open_invitations": (Role.administrator, lambda s, a: invitations.open_invitations(s.database, a)),
+    "invitations.withdraw": (Role.administrator, lambda s, a: invitations.withdraw(s.database, a, 1)),
     "jobs.begin": (Role.administrator, lambda s, a: jobs.begin(s.database, a, s.id, "round", "me")),
     "jobs.request_cancel": (Role.administrator, lambda s, a: jobs.request_cancel(s.database, a, 1)),
     "labels.counts": (Role.viewer, lambda s, a: labels.counts(s.database, a, s.id)),
@@ -202,8 +229,20 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "why.why": (Role.annotator, lambda s, a: why.why(s.database, a, s.id, 1)),
     "why.picture_of": (Role.annotator, lambda s, a: why.picture_of(s.database, a, s.id, 1, "copy")),
     "why.record_pictures": (Role.administrator, lambda s, a: why.record_pictures(s.database, a, 1, new_file("w"))),
+    "sessions.end_all": (Role.administrator, lambda s, a: sessions.end_all(s.database, a, 1)),
 }
-GLOBAL = {"access.users", "access.add_user", "access.set_active", "projects.create_project"}  # need the role everywhere
+GLOBAL = {  # need the role everywhere
+    "access.add_user",
+    "access.set_active",
+    "access.set_role",
+    "access.users",
+    "accounts.list_accounts",
+    "invitations.new_password",
+    "invitations.open_invitations",
+    "invitations.withdraw",
+    "projects.create_project",
+    "sessions.end_all",
+}
 FILTERS = {"projects.list_projects"}  # shows nothing instead of refusing
 
 

@@ -15,13 +15,13 @@ from flows.settings import BOOT, Settings
 from flows.up import build_services, check_ports
 
 
-def test_beyond_loopback_it_refuses_without_being_told_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("BORDERLINE_ALLOW_REMOTE", raising=False)
+def test_beyond_loopback_it_refuses_without_accounts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BORDERLINE_ALLOW_REMOTE", "1")  # the switch of before opens nothing any more
     settings = Settings(home=tmp_path, host="0.0.0.0", port=any_port())  # noqa: S104 - what must be refused
-    with pytest.raises(UsageError, match="no accounts yet"):
+    with pytest.raises(UsageError, match=r"BORDERLINE_ACCOUNTS=accounts.*BORDERLINE_ALLOW_REMOTE is no more"):
         check_ports(settings)
-    monkeypatch.setenv("BORDERLINE_ALLOW_REMOTE", "1")
-    assert check_ports(settings).port == settings.port
+    for mode in ("accounts", "oidc"):
+        assert check_ports(settings.model_copy(update={"accounts": mode})).port == settings.port
 
 
 def test_a_run_that_a_killed_start_left_pending_is_not_taken_for_this_ones(

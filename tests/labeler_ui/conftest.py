@@ -51,5 +51,5 @@ def client(home: Path) -> Iterator[TestClient]:
 def token_for(seeded: Seeded, name: str = "ada", **changes: object) -> dict[str, str]:
     """Return the headers of a person's component."""
     actor = store.actor(seeded.database, name)
-    values = {"user_id": actor.user_id, "name": name, "project_id": seeded.project.id, **changes}
+    values = {"user_id": actor.user_id, "name": name, "project_id": seeded.project.id, "session_id": None, **changes}
     return {tokens.HEADER: tokens.mint(store.secret(), **values)}

@@ -193,7 +193,7 @@ def test_every_route_needs_a_token_that_is_signed_and_young(
     url = f"/api/projects/{seeded.project.id}/{route}"
     body, _, signature = token_for(seeded)[tokens.HEADER].partition(".")
     forged = f"{body}.{signature[:-2]}{'AA' if signature[-2:] != 'AA' else 'BB'}"
-    stranger = tokens.mint(b"x" * 32, user_id=1, name="ada", project_id=seeded.project.id)
+    stranger = tokens.mint(b"x" * 32, user_id=1, name="ada", project_id=seeded.project.id, session_id=None)
     old = token_for(seeded, now=1_000_000_000)[tokens.HEADER]
     for token in (None, "", "nonsense", forged, stranger, old):
         headers = {} if token is None else {tokens.HEADER: token}

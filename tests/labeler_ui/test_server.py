@@ -37,17 +37,33 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])  # noqa: S104
 def test_only_loopback_without_accounts(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(server.OPEN_TO_NETWORK, raising=False)
-    with pytest.raises(server.ServeError, match="no accounts yet"):
+    monkeypatch.delenv("BORDERLINE_ACCOUNTS", raising=False)
+    with pytest.raises(server.ServeError, match="BORDERLINE_ACCOUNTS"):
+        server.check_address(host, 8501)
+    monkeypatch.setenv(server.OLD_SWITCH, "1")
+    with pytest.raises(server.ServeError, match="BORDERLINE_ALLOW_REMOTE is no more"):
         server.check_address(host, 8501)
 
 
-def test_the_network_can_be_allowed_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(server.OPEN_TO_NETWORK, "1")
+@pytest.mark.parametrize("mode", ["accounts", "oidc"])
+def test_with_accounts_it_may_listen_anywhere(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BORDERLINE_ACCOUNTS", mode)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server.check_address("0.0.0.0", port)  # noqa: S104
+
+
+def test_a_mode_that_is_none_is_said(tmp_path: Path) -> None:
+    done = command(home=tmp_path, BORDERLINE_ACCOUNTS="yes")
+    assert done.returncode == 2
+    assert "local, accounts, oidc" in done.stderr
+
+
+def test_oidc_without_its_settings_is_said(tmp_path: Path) -> None:
+    done = command("--port", "18765", home=tmp_path, BORDERLINE_ACCOUNTS="oidc")
+    assert done.returncode == 2
+    assert "BORDERLINE_PUBLIC_URL" in done.stderr
 
 
 @pytest.mark.parametrize("port", [0, -1, 70_000])

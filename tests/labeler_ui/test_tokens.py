@@ -17,9 +17,9 @@ SECRET = b"s" * 32
 
 
 def test_a_token_says_who_and_where_until_it_expires() -> None:
-    token = tokens.mint(SECRET, user_id=7, name="Åda", project_id=3, now=10_000)
+    token = tokens.mint(SECRET, user_id=7, name="Åda", project_id=3, session_id=5, now=10_000)
     found = tokens.read(SECRET, token, now=10_000)
-    assert (found.user_id, found.name, found.project_id) == (7, "Åda", 3)
+    assert (found.user_id, found.name, found.project_id, found.session_id) == (7, "Åda", 3, 5)
     assert tokens.LIFETIME_SECONDS / 2 <= found.expires_at - 10_000 <= tokens.LIFETIME_SECONDS
     with pytest.raises(tokens.TokenError, match="expired"):
         tokens.read(SECRET, token, now=found.expires_at)
@@ -28,13 +28,14 @@ def test_a_token_says_who_and_where_until_it_expires() -> None:
 def test_the_same_person_gets_the_same_token_for_a_while() -> None:
     start = 900 * 1000
     first, soon, later = (
-        tokens.mint(SECRET, user_id=1, name="a", project_id=1, now=start + seconds) for seconds in (0, 899, 900)
+        tokens.mint(SECRET, user_id=1, name="a", project_id=1, session_id=None, now=start + seconds)
+        for seconds in (0, 899, 900)
     )
     assert first == soon != later
 
 
 def test_changed_claims_are_refused() -> None:
-    body, _, signature = tokens.mint(SECRET, user_id=1, name="a", project_id=1).partition(".")
+    body, _, signature = tokens.mint(SECRET, user_id=1, name="a", project_id=1, session_id=None).partition(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
     claims["p"] = 2
     changed = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
@@ -67,6 +68,6 @@ def test_a_damaged_secret_is_said(tmp_path: Path) -> None:
 def test_the_secret_is_never_logged(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         secret = store.secret()
-        tokens.mint(secret, user_id=1, name="a", project_id=1)
+        tokens.mint(secret, user_id=1, name="a", project_id=1, session_id=None)
     assert secret.hex() not in caplog.text
     assert repr(secret) not in caplog.text

@@ -27,12 +27,11 @@ ROOT = Path(__file__).parents[3]
 PATIENCE = 15.0
 
 
-def wait_for(condition: Callable[[], Any], what: str, page: Page | None = None) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, page: Page | None = None, patience: float = PATIENCE) -> Any:
     """Ask again and again until the condition holds, and return what it gave.
 
     Where a page is open, Playwright must run meanwhile: its handlers of requests and dialogs do their work in between.
     """
-    patience = PATIENCE
     deadline = time.monotonic() + patience
     while True:
         found = condition()
@@ -61,7 +60,7 @@ class PageServer:
                 [sys.executable, "-m", "labeler_ui", "--port", str(self.port)],
                 env=environment, cwd=self.home, stdout=log, stderr=log,
             )  # fmt: skip
-        wait_for(self.answers, "the page's server")
+        wait_for(self.answers, "the page's server", patience=60)
 
     def answers(self) -> bool:
         assert self.process is not None
