@@ -32,8 +32,8 @@ from db import (
     pseudo_labels,
     rounds,
     samples,
-    why,
     sessions,
+    why,
 )
 from db.engine import Database
 from db.errors import NotFound, PermissionDenied, StoreError
