@@ -8,16 +8,28 @@ from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, Tr
 from db.records.people import Actor, Role, User
 from db.records.progress import Progress, Standing
 from db.records.projects import ClassRecord, Project, ProjectSpec
+from db.records.quality import (
+    AnnotatorRecord,
+    Decision,
+    PastReview,
+    ReviewItem,
+    ReviewVote,
+    ReviewVotes,
+    TeamRecord,
+    Votes,
+)
 from db.records.rounds import DueRound, Finished, Holdout, NewQuery, NewQueue, Round, RoundSummary
 from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
 
 __all__ = [
     "Actor",
+    "AnnotatorRecord",
     "Answer",
     "ClaimedQuery",
     "ClassRecord",
     "Command",
     "Counts",
+    "Decision",
     "Display",
     "DueRound",
     "Finished",
@@ -33,6 +45,7 @@ __all__ = [
     "NewShard",
     "OutboxMessage",
     "Outcome",
+    "PastReview",
     "PoolIndex",
     "Progress",
     "Project",
@@ -41,11 +54,16 @@ __all__ = [
     "Receipt",
     "RecentAnswer",
     "Registered",
+    "ReviewItem",
+    "ReviewVote",
+    "ReviewVotes",
     "Role",
     "Round",
     "RoundSummary",
     "Standing",
+    "TeamRecord",
     "TrainingCopy",
     "User",
+    "Votes",
     "Waiting",
 ]

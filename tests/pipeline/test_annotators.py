@@ -186,9 +186,10 @@ def test_known_truth_is_certain_and_tells_who_is_good() -> None:
     assert unheard.posterior[0].tolist() == [0, 0, 1]
 
 
-def test_impossible_truth_is_said() -> None:
-    with pytest.raises(DataError, match="smoothing"):
-        dawid_skene([1, 2, 2], [1, 1, 2], [0, 0, 0], known_items=[1, 2], known_classes=[0, 7], smoothing=0, steps=5)
+def test_known_truth_that_nobody_named_is_possible_without_smoothing() -> None:
+    known = {"known_items": [1, 2], "known_classes": [0, 7]}
+    found = dawid_skene([1, 2, 2], [1, 1, 2], [0, 0, 0], **known, smoothing=0, steps=5)
+    np.testing.assert_allclose(found.posterior, [[1, 0], [0, 1]])
 
 
 @pytest.mark.parametrize(
