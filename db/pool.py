@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from db.engine import Database
 from db.errors import InvalidInput, NotFound
 from db.records import Counts, PoolIndex
-from db.sql import chunks
+from db.sql import chunks, integer_table
 from db.tables import (
+    AnnotationEventRow,
     AnnotationRow,
     ClaimRow,
     ClassRow,
@@ -29,7 +28,6 @@ from db.tables import (
 
 Ids = NDArray[np.int64]
 _SPLITS = ("pool", "holdout", "validation", "test")
-_ROWS_AT_ONCE = 50_000
 
 
 def has_label() -> ColumnElement[bool]:
@@ -38,9 +36,18 @@ def has_label() -> ColumnElement[bool]:
 
 
 def was_seen() -> ColumnElement[bool]:
-    """Whether an answer of any kind stands for the sample."""
+    """Whether an answer of any kind stands for the sample, or a reviewer said that it cannot be used."""
     standing = AnnotationRow.sample_id == SampleRow.id, AnnotationRow.withdrawn_at.is_(None)
-    return select(AnnotationRow.id).where(*standing).exists()
+    refused = _refused().where(AnnotationEventRow.sample_id == SampleRow.id)
+    return or_(select(AnnotationRow.id).where(*standing).exists(), refused.exists())
+
+
+def _refused() -> Select[tuple[int]]:
+    """Samples whose newest review says that they cannot be used."""
+    later = aliased(AnnotationEventRow)
+    newer = later.sample_id == AnnotationEventRow.sample_id, later.kind == "review", later.id > AnnotationEventRow.id
+    review = AnnotationEventRow.kind == "review", AnnotationEventRow.outcome == "skip"
+    return select(AnnotationEventRow.sample_id).where(*review, ~select(later.id).where(*newer).exists())
 
 
 def is_set_aside() -> ColumnElement[bool]:
@@ -89,7 +96,7 @@ def pool_index(
         _require(session, project_id)
         statement = select(SampleRow.id, SampleRow.shard_id, SampleRow.row)
         mine = statement.where(*_live(project_id), SampleRow.split.in_(splits))
-        table = _table(session, mine.order_by(SampleRow.id), 3)
+        table = integer_table(session, mine.order_by(SampleRow.id), 3)
         if labeled is not None:
             table = table[_is_labeled(session, project_id, table[:, 0]) == labeled]
         if labeled is False and not set_aside:
@@ -102,12 +109,14 @@ def pool_index(
 def _is_labeled(session: Session, project_id: int, ids: Ids) -> NDArray[np.bool_]:
     """People label thousands out of millions: to fetch what is labeled and compare here beats a million look-ups."""
     labels = select(LabelTableRow.sample_id).where(LabelTableRow.project_id == project_id)
-    return np.isin(ids, _table(session, labels, 1)[:, 0])
+    return np.isin(ids, integer_table(session, labels, 1)[:, 0])
 
 
 def _was_seen(session: Session, project_id: int, ids: Ids) -> NDArray[np.bool_]:
     standing = AnnotationRow.project_id == project_id, AnnotationRow.withdrawn_at.is_(None)
-    return np.isin(ids, _table(session, select(AnnotationRow.sample_id).where(*standing), 1)[:, 0])
+    answered = integer_table(session, select(AnnotationRow.sample_id).where(*standing), 1)[:, 0]
+    refused = _refused().where(AnnotationEventRow.project_id == project_id)
+    return np.isin(ids, np.concatenate([answered, integer_table(session, refused, 1)[:, 0]]))
 
 
 def labeled(database: Database, project_id: int) -> tuple[Ids, Ids]:
@@ -164,6 +173,7 @@ def count(session: Session, project_id: int) -> Counts:
     labels = dict(session.execute(made.where(LabelTableRow.project_id == project_id)).tuples().all())
     pool, holdout = (labels.get(split, 0) for split in ("pool", "holdout"))
     seen = select(AnnotationRow.sample_id).where(AnnotationRow.project_id == project_id)
+    seen = seen.union(_refused().where(AnnotationEventRow.project_id == project_id))
     aside = select(func.count()).where(*_live(project_id), SampleRow.id.in_(seen), is_set_aside())
     asked = select(func.count(QueryRow.id)).where(QueryRow.project_id == project_id, QueryRow.state == "open")
     leased = select(ClaimRow.id).where(ClaimRow.query_id == QueryRow.id, ClaimRow.state == "leased")
@@ -191,7 +201,7 @@ def _labels_of(database: Database, project_id: int, split: str) -> tuple[Ids, Id
 def _pairs(database: Database, project_id: int, statement: Select[tuple[int, int]]) -> tuple[Ids, Ids]:
     def work(session: Session) -> Ids:
         _require(session, project_id)
-        return _table(session, statement.order_by(SampleRow.id), 2)
+        return integer_table(session, statement.order_by(SampleRow.id), 2)
 
     table = database.read(work)
     return table[:, 0].copy(), table[:, 1].copy()
@@ -205,15 +215,6 @@ def _require(session: Session, project_id: int) -> None:
     live = select(ProjectRow.id).where(ProjectRow.id == project_id, ProjectRow.deleted_at.is_(None))
     if session.scalars(live).one_or_none() is None:
         raise NotFound(f"expected a project, got the id {project_id} of none; see the list of projects")
-
-
-def _table(session: Session, statement: Select[Any], columns: int) -> Ids:
-    result = session.connection().execute(statement, execution_options={"stream_results": True})
-    blocks = [
-        np.fromiter(chain.from_iterable(part), dtype=np.int64, count=columns * len(part)).reshape(-1, columns)
-        for part in result.partitions(_ROWS_AT_ONCE)
-    ]
-    return np.concatenate(blocks) if blocks else np.empty((0, columns), dtype=np.int64)  # (N, columns)
 
 
 def _index(session: Session, project_id: int, table: Ids) -> PoolIndex:

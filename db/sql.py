@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, insert, literal, text
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ARRAY, ColumnElement, Select, Table, Text, any_, insert, literal, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 
 T = TypeVar("T")
 BATCH = 1000  # rows a transaction in bulk work: other writers get their turn
+_ROWS_AT_ONCE = 50_000
 
 
 def insert_rows(session: Session, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -67,6 +71,16 @@ def chunks(items: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
     """Yield slices of at most `size` items."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def integer_table(session: Session, statement: Select[Any], columns: int) -> NDArray[np.int64]:
+    """Return what a statement of integer columns finds, (N, columns), without an object a row."""
+    result = session.connection().execute(statement, execution_options={"stream_results": True})
+    blocks = [
+        np.fromiter(chain.from_iterable(part), dtype=np.int64, count=columns * len(part)).reshape(-1, columns)
+        for part in result.partitions(_ROWS_AT_ONCE)
+    ]
+    return np.concatenate(blocks) if blocks else np.empty((0, columns), dtype=np.int64)
 
 
 def _table(table: type[DeclarativeBase]) -> Table:

@@ -14,6 +14,7 @@ from db import model_versions, projects, samples
 from db import rounds as round_store
 from db.records import NewQuery, NewQueue, Project, Round
 from flows.confirm import confirm_queries, how_many
+from flows.consensus import settle_ties
 from flows.errors import UsageError
 from flows.jobs import working
 from flows.learning import train_version
@@ -94,6 +95,7 @@ def train(store: Store, round_id: int, reporter: Reporter) -> int | None:
         return turn.model_version_id
     existing = model_versions.for_round(store.database, round_id)
     if existing is None:
+        settle_ties(store, project)
         if len(np.unique(samples.labeled(store.database, project.id)[1])) < 2:
             return None
         with device_slot(store, reporter):

@@ -22,6 +22,16 @@ from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, Tr
 from db.records.people import Account, Actor, Invitation, Login, NewInvitation, NewSession, Role, User
 from db.records.progress import Progress, Standing
 from db.records.projects import ClassRecord, Project, ProjectSpec
+from db.records.quality import (
+    AnnotatorRecord,
+    Decision,
+    PastReview,
+    ReviewItem,
+    ReviewVote,
+    ReviewVotes,
+    TeamRecord,
+    Votes,
+)
 from db.records.rounds import DueRound, Finished, Holdout, NewQuery, NewQueue, Round, RoundSummary
 from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
 from db.records.why import ClassName, Neighbor, Why
@@ -29,12 +39,14 @@ from db.records.why import ClassName, Neighbor, Why
 __all__ = [
     "Account",
     "Actor",
+    "AnnotatorRecord",
     "Answer",
     "ClaimedQuery",
     "ClassName",
     "ClassRecord",
     "Command",
     "Counts",
+    "Decision",
     "Display",
     "DueRound",
     "ExportReport",
@@ -64,6 +76,7 @@ __all__ = [
     "NewShard",
     "OutboxMessage",
     "Outcome",
+    "PastReview",
     "Picture",
     "PoolIndex",
     "Problem",
@@ -75,13 +88,18 @@ __all__ = [
     "Receipt",
     "RecentAnswer",
     "Registered",
+    "ReviewItem",
+    "ReviewVote",
+    "ReviewVotes",
     "Role",
     "Round",
     "RoundSummary",
     "Standing",
+    "TeamRecord",
     "TrainingCopy",
     "User",
     "VoteEntry",
+    "Votes",
     "Waiting",
     "Why",
 ]

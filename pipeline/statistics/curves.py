@@ -1,4 +1,4 @@
-"""Numbers that say how far a result can be trusted; NumPy only, so that the page can use them too."""
+"""Intervals of shares, and the area under a learning curve."""
 
 from __future__ import annotations
 
