@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from db.records.answers import Answer, ClaimedQuery, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
+from db.records.integrations import ApiToken, Delivery, NewApiToken, NewWebhook, Parcel, TokenHolder, Webhook
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
 from db.records.people import Actor, Role, User
@@ -14,10 +15,12 @@ from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, Po
 __all__ = [
     "Actor",
     "Answer",
+    "ApiToken",
     "ClaimedQuery",
     "ClassRecord",
     "Command",
     "Counts",
+    "Delivery",
     "Display",
     "DueRound",
     "Finished",
@@ -25,14 +28,17 @@ __all__ = [
     "Job",
     "LabelRow",
     "ModelVersion",
+    "NewApiToken",
     "NewFile",
     "NewModelVersion",
     "NewQuery",
     "NewQueue",
     "NewSample",
     "NewShard",
+    "NewWebhook",
     "OutboxMessage",
     "Outcome",
+    "Parcel",
     "PoolIndex",
     "Progress",
     "Project",
@@ -45,7 +51,9 @@ __all__ = [
     "Round",
     "RoundSummary",
     "Standing",
+    "TokenHolder",
     "TrainingCopy",
     "User",
     "Waiting",
+    "Webhook",
 ]

@@ -14,9 +14,11 @@ from sqlalchemy import text
 from db import (
     access,
     annotations,
+    api_tokens,
     claims,
     commands,
     copies,
+    deliveries,
     jobs,
     labels,
     model_versions,
@@ -25,6 +27,7 @@ from db import (
     pseudo_labels,
     rounds,
     samples,
+    webhooks,
 )
 from db.engine import Database
 from db.errors import NotFound, PermissionDenied, StoreError
@@ -34,9 +37,11 @@ from tests.db.scenes import Scene, make_scene, new_file, new_samples, new_shard
 MODULES = [
     "access",
     "annotations",
+    "api_tokens",
     "claims",
     "commands",
     "copies",
+    "deliveries",
     "jobs",
     "labels",
     "model_versions",
@@ -46,6 +51,7 @@ MODULES = [
     "pseudo_labels",
     "rounds",
     "samples",
+    "webhooks",
 ]
 
 # For flows and the page's server alone: they act for nobody, and no route may call them for somebody.
@@ -55,12 +61,18 @@ SERVER_SIDE = {
     "access.system_actor",
     "access.authorize",  # the check itself; inside of a transaction
     "annotations.Answer",
+    "api_tokens.authenticate",
     "claims.assign",
     "claims.describe",
     "claims.offered",
     "commands.finish",
     "commands.pending",
     "copies.copies_for_training",
+    "deliveries.finish",
+    "deliveries.lease",
+    "deliveries.prune",
+    "deliveries.spread",
+    "deliveries.wait_ms",
     "jobs.finish",
     "jobs.heartbeat",
     "jobs.latest",
@@ -84,10 +96,17 @@ SERVER_SIDE = {
     "samples.labeled_holdout",
     "samples.pool_index",
     "samples.split_truth",
+    "webhooks.announce",
+    "webhooks.announce_answer",
+    "webhooks.announce_query",
+    "webhooks.check_url",
+    "webhooks.one",
+    "webhooks.wanted",
 }
 
 Call = Callable[[Scene, Actor], Any]
 _ID = str(uuid.UUID(int=1))
+_HOOK = "https://example.org/hook"
 _SPEC = ProjectSpec(name="new", classes=("a", "b"))
 _MODEL = NewModelVersion(file=new_file("m"), architecture="a", recipe="r", strategy="s", seed=0, labels_used=0)
 
@@ -104,6 +123,9 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "annotations.submit": (Role.annotator, lambda s, a: annotations.submit(s.database, a, s.id, _answer())),
     "annotations.undo": (Role.annotator, lambda s, a: annotations.undo(s.database, a, s.id, _ID, _ID)),
     "annotations.recent": (Role.annotator, lambda s, a: annotations.recent(s.database, a, s.id)),
+    "api_tokens.create": (Role.administrator, lambda s, a: api_tokens.create(s.database, a, 1, "theirs")),
+    "api_tokens.listed": (Role.administrator, lambda s, a: api_tokens.listed(s.database, a)),
+    "api_tokens.revoke": (Role.administrator, lambda s, a: api_tokens.revoke(s.database, a, 1)),
     "claims.claim": (Role.annotator, lambda s, a: claims.claim(s.database, a, s.id, 1)),
     "claims.renew": (Role.annotator, lambda s, a: claims.renew(s.database, a, s.id, [(1, 1)])),
     "claims.release": (Role.annotator, lambda s, a: claims.release(s.database, a, s.id, [1])),
@@ -114,6 +136,7 @@ MATRIX: dict[str, tuple[Role, Call]] = {
         Role.administrator,
         lambda s, a: copies.record_copies(s.database, a, 1, new_file("c"), []),
     ),
+    "deliveries.listed": (Role.administrator, lambda s, a: deliveries.listed(s.database, a, s.id, 1)),
     "jobs.begin": (Role.administrator, lambda s, a: jobs.begin(s.database, a, s.id, "round", "me")),
     "jobs.request_cancel": (Role.administrator, lambda s, a: jobs.request_cancel(s.database, a, 1)),
     "labels.counts": (Role.viewer, lambda s, a: labels.counts(s.database, a, s.id)),
@@ -154,8 +177,20 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "samples.draw_holdout": (Role.administrator, lambda s, a: samples.draw_holdout(s.database, a, s.id)),
     "samples.display_of": (Role.viewer, lambda s, a: samples.display_of(s.database, a, s.id, 1)),
     "samples.delete_sample": (Role.reviewer, lambda s, a: samples.delete_sample(s.database, a, s.id, 1)),
+    "webhooks.add": (Role.administrator, lambda s, a: webhooks.add(s.database, a, s.id, _HOOK, webhooks.TOPICS)),
+    "webhooks.listed": (Role.administrator, lambda s, a: webhooks.listed(s.database, a, s.id)),
+    "webhooks.remove": (Role.administrator, lambda s, a: webhooks.remove(s.database, a, s.id, 1)),
+    "webhooks.test": (Role.administrator, lambda s, a: webhooks.test(s.database, a, s.id, 1)),
 }
-GLOBAL = {"access.users", "access.add_user", "access.set_active", "projects.create_project"}  # need the role everywhere
+GLOBAL = {  # need the role everywhere
+    "access.users",
+    "access.add_user",
+    "access.set_active",
+    "api_tokens.create",
+    "api_tokens.listed",
+    "api_tokens.revoke",
+    "projects.create_project",
+}
 FILTERS = {"projects.list_projects"}  # shows nothing instead of refusing
 
 
