@@ -69,8 +69,8 @@ def _save(session: Session, user_id: int, query: QueryRow, answer: Answer, diges
         draft = Receipt(answer_id=answer.answer_id, status="draft", message=reason or answering.FULL)
         return _event(session, query, user_id, answer, draft, digest, "draft")
     answering.accept(session, query, claim, answer)
-    receipt = answering.finish(session, query, answer.answer_id)
     webhooks.announce_answer(session, query, user_id, answer)
+    receipt = answering.finish(session, query, answer.answer_id)
     return _event(session, query, user_id, answer, receipt, digest, "answer")
 
 

@@ -56,6 +56,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bo
         connection.request("POST", target, body, {"Connection": "close", **headers})
         answer = connection.getresponse()
         answer.read(MOST_READ)
+        if connection.is_cut:  # to http.client a cut is the end of what was sent
+            raise TimeoutError
         return answer.status
     except (OSError, http.client.HTTPException, ValueError) as error:
         if connection.is_cut:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, Route
 
-from labeler_ui.api import images, labeling
+from labeler_ui.api import images, labeling, v1
 from labeler_ui.api.guards import Service
 
 __all__ = ["Service", "routes"]
@@ -26,4 +26,5 @@ def routes(service: Service) -> Sequence[BaseRoute]:
         Route(f"{project}/answers", service.guarded(labeling.answers), methods=["POST"]),
         Route(f"{project}/undo", service.guarded(labeling.undo), methods=["POST"]),
         Route(f"{project}/images/{{sample_id:int}}", service.guarded(images.image), methods=["GET"]),
+        *v1.routes(service),
     ]

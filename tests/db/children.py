@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import select, text
 
-from db import access, annotations, claims, rounds
+from db import access, annotations, claims, deliveries, rounds
 from db.engine import Database
 from db.records import Answer, NewQuery, NewQueue, Round
 from db.tables import ProjectRow
@@ -139,3 +139,17 @@ def _acknowledge(file: Any, answer_id: str) -> None:
 
 def _answer(query_id: int, token: int, class_id: int) -> Answer:
     return Answer(answer_id=str(uuid.uuid4()), query_id=query_id, token=token, outcome="class", class_id=class_id)
+
+
+def relay_all(url: str | None, home: Path) -> list[int]:
+    """Spread messages and note them as delivered until nothing is left; returns the ids of the deliveries."""
+    with Database.open(url, home=home, migrate=False) as database:
+        done: list[int] = []
+        while True:
+            spread = deliveries.spread(database)
+            parcels = deliveries.lease(database)
+            if not spread and not parcels:
+                return done
+            for parcel in parcels:
+                deliveries.finish(database, parcel, 200, "")
+                done.append(parcel.delivery_id)
