@@ -53,8 +53,8 @@ def main() -> None:
     given = arguments(__doc__, queries=10_000, processes=8, engines="sqlite,postgresql", drop_index="", careless=10)
     if given.quick:
         given.queries, given.careless = 200, 3
-    if given.drop_index and given.drop_index not in INDEXES:
-        sys.exit(f"expected an index out of {', '.join(INDEXES)}, got {given.drop_index!r}")
+    if unknown := set(_names(given.drop_index)) - set(INDEXES):
+        sys.exit(f"expected indexes out of {', '.join(INDEXES)}, got {', '.join(unknown)}")
     rows = [measure(engine, given) for engine in given.engines.split(",")]
     path, given.json = given.json, None
     report("Labeling store: claim and submit", rows, given)
@@ -73,13 +73,17 @@ def measure(engine: str, given: Namespace) -> dict[str, Any]:
             for rank in range(given.processes):
                 access.local_user(database, f"annotator {rank}")
             _claims_to_refer_to(database, projects[1].id)
-            if given.drop_index:
-                drop_unique(database, given.drop_index)
+            for name in _names(given.drop_index):
+                drop_unique(database, name)
         ids = [project.id for project in projects]
         tasks = [Task(url, home, rank, given.processes, *ids) for rank in range(given.processes)]
         seconds, results = run_all(tasks)
         with Database.open(url, home=home, migrate=False) as database:
             return _row(engine, seconds, results, database, projects[0].id)
+
+
+def _names(given: str) -> list[str]:
+    return [name for name in given.split(",") if name]
 
 
 def _row(engine: str, seconds: float, results: list[Done], database: Database, project_id: int) -> dict[str, Any]:

@@ -52,10 +52,10 @@ class Done:
     refused: dict[str, int] = field(default_factory=dict)
 
 
-def make_project(database: Database, name: str, count: int) -> Project:
-    """Make a project whose round asks `count` images, each of two people; no image is ever opened."""
+def make_project(database: Database, name: str, count: int, overlap: int = OVERLAP) -> Project:
+    """Make a project whose round asks `count` images, each of `overlap` people; no image is ever opened."""
     actor = access.system_actor(database)
-    spec = ProjectSpec(name=name, classes=CLASSES, batch_size=count, reserve_size=0, overlap=OVERLAP, holdout_size=0)
+    spec = ProjectSpec(name=name, classes=CLASSES, batch_size=count, reserve_size=0, overlap=overlap, holdout_size=0)
     project = projects.create_project(database, actor, spec)
     shard = NewShard(pixels=_file(f"{name}.npy"), display=_file(f"{name}.pack"))
     found = [_sample(name, row) for row in range(count)]
