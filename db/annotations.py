@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import answering, grid, inputs
+from db import answering, grid, inputs, webhooks
 from db.access import authorize
 from db.claims import LEASE_SECONDS, describe
 from db.engine import Database
@@ -75,6 +75,7 @@ def _save(session: Session, user_id: int, query: QueryRow, answer: Answer, diges
         return _event(session, query, user_id, answer, draft, digest, "draft")
     answering.accept(session, query, claim, answer)
     grid.spot_check(session, query, answer)
+    webhooks.announce_answer(session, query, user_id, answer)
     receipt = answering.finish(session, query, answer.answer_id)
     return _event(session, query, user_id, answer, receipt, digest, "answer")
 

@@ -154,18 +154,17 @@ def counts(database: Database, actor: Actor, project_id: int) -> dict[str, int]:
     return database.read(work)
 
 
-def export_rows(database: Database, actor: Actor, project_id: int) -> Iterator[LabelRow]:
-    """Return every label of samples that are there, by sample id, a few thousand rows in memory at a time.
+def export_rows(database: Database, actor: Actor, project_id: int, after: int = 0) -> Iterator[LabelRow]:
+    """Return every label of samples that are there, by sample id (above `after`), a few thousand rows at a time.
 
     Raises:
         PermissionDenied: below reviewer in the project, at the call.
     """
     database.read(lambda session: authorize(session, actor, project_id, Role.reviewer))
-    return _pages(database, project_id)
+    return _pages(database, project_id, after)
 
 
-def _pages(database: Database, project_id: int) -> Iterator[LabelRow]:
-    after = 0
+def _pages(database: Database, project_id: int, after: int) -> Iterator[LabelRow]:
     while rows := database.read(partial(_page, project_id=project_id, after=after)):
         yield from rows
         after = rows[-1].sample_id

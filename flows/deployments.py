@@ -21,6 +21,7 @@ from flows.jobs import describe, working
 from flows.report import ArtifactReporter, Reporter
 from flows.retrain import retrain_project
 from flows.store import Store, open_store
+from flows.webhooks import relay
 from flows.words import ingest_words
 
 # Tasks take and return ids alone; the store and the job, which Prefect must not look into, come by this variable.
@@ -116,7 +117,8 @@ def ingest(
 
 @flow(name="reconcile")
 def reconcile() -> dict[str, Any]:
-    """Read SQL and start what is due; what was lost between two processes is found here."""
+    """Read SQL and start what is due; what was lost between two processes is found here, messages to others too."""
     with open_store(system=True) as store:
         started = reconciling.reconcile(store, reconciling.start_deployment)
+        relay(store)
         return {"started": [f"{work.flow} of project {work.project_id}" for work in started]}

@@ -28,6 +28,7 @@ def main() -> None:
     from prefect.runner import Runner
 
     from flows.up import wait_for_prefect
+    from flows.webhooks import relay_until
 
     wait_for_prefect(os.environ["PREFECT_API_URL"])
     stop = threading.Event()
@@ -36,6 +37,8 @@ def main() -> None:
         runner.add_deployment(deployment)
     bell = threading.Thread(target=ring_when_due, args=(settings, stop), name="doorbell", daemon=True)
     bell.start()
+    post = threading.Thread(target=relay_until, args=(settings, stop), name="webhooks", daemon=True)
+    post.start()
     try:
         asyncio.run(runner.start())
     finally:

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
         prefect_api_url: A Prefect server that is already there; None starts an embedded one.
         device: ``auto``, ``cpu`` or ``cuda``.
         workers: Threads that decode images; 0 is one a core.
+        webhook_allow_private: Let webhooks reach this machine and private networks.
         reconcile_seconds: Interval of the scheduled flow that finds what was lost between two processes.
     """
 
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     prefect_api_url: str | None = None
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     workers: int = Field(default=0, ge=0)
+    webhook_allow_private: bool = False
     reconcile_seconds: float = Field(default=300, gt=0)
 
     @field_validator("home")
@@ -87,6 +89,7 @@ class Settings(BaseSettings):
             "BORDERLINE_PREFECT_PORT": str(self.prefect_port),
             "BORDERLINE_DEVICE": self.device,
             "BORDERLINE_WORKERS": str(self.workers),
+            "BORDERLINE_WEBHOOK_ALLOW_PRIVATE": str(int(self.webhook_allow_private)),
             "BORDERLINE_RECONCILE_SECONDS": str(self.reconcile_seconds),
         }
         if self.database_url:

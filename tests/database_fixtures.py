@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,15 +96,22 @@ def postgresql_server() -> Iterator[Server]:
     if given:
         yield Server(given.replace("postgresql+psycopg://", "postgresql://"))
         return
+    require(binaries(), "no PostgreSQL binaries; install the package postgresql or set TEST_DATABASE_URL")
+    with running_server("fsync=off") as server:
+        yield server
+
+
+@contextmanager
+def running_server(*more: str) -> Iterator[Server]:
+    """Start a PostgreSQL of its own in a temporary folder, with these settings beside the usual."""
     bin_folder = binaries()
-    require(bin_folder, "no PostgreSQL binaries; install the package postgresql or set TEST_DATABASE_URL")
-    assert bin_folder is not None
+    assert bin_folder is not None, "no PostgreSQL binaries; install the package postgresql"
     folder = Path(tempfile.mkdtemp(prefix="bl-pg-", dir="/tmp"))
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     prefix, data, log = _as_ordinary_user(), str(folder / "data"), folder / "log"
-    settings = ["fsync=off", "max_connections=200", "deadlock_timeout=200ms", "listen_addresses="]
+    settings = [*more, "max_connections=200", "deadlock_timeout=200ms", "listen_addresses="]
     options = [part for setting in settings for part in ("-c", setting)]
     try:
         initdb = [

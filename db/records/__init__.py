@@ -17,6 +17,7 @@ from db.records.exchange import (
     VoteEntry,
 )
 from db.records.grid import Group
+from db.records.integrations import ApiToken, Delivery, NewApiToken, NewWebhook, Parcel, TokenHolder, Webhook
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
 from db.records.people import Account, Actor, Invitation, Login, NewInvitation, NewSession, Role, User
@@ -41,12 +42,14 @@ __all__ = [
     "Actor",
     "AnnotatorRecord",
     "Answer",
+    "ApiToken",
     "ClaimedQuery",
     "ClassName",
     "ClassRecord",
     "Command",
     "Counts",
     "Decision",
+    "Delivery",
     "Display",
     "DueRound",
     "ExportReport",
@@ -66,6 +69,7 @@ __all__ = [
     "Login",
     "ModelVersion",
     "Neighbor",
+    "NewApiToken",
     "NewFile",
     "NewInvitation",
     "NewModelVersion",
@@ -74,8 +78,10 @@ __all__ = [
     "NewSample",
     "NewSession",
     "NewShard",
+    "NewWebhook",
     "OutboxMessage",
     "Outcome",
+    "Parcel",
     "PastReview",
     "Picture",
     "PoolIndex",
@@ -96,10 +102,12 @@ __all__ = [
     "RoundSummary",
     "Standing",
     "TeamRecord",
+    "TokenHolder",
     "TrainingCopy",
     "User",
     "VoteEntry",
     "Votes",
     "Waiting",
+    "Webhook",
     "Why",
 ]

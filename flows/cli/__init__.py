@@ -14,6 +14,7 @@ from flows.cli.projects import register_projects
 from flows.cli.rounds import register_rounds
 from flows.cli.services import register_services
 from flows.cli.simulation import register_simulation
+from flows.cli.tokens import register_tokens
 from flows.cli.users import register_users
 
 HELP = """Find the images whose labels teach a classifier most, have people label just those, retrain.
@@ -41,6 +42,7 @@ for register in (
     register_rounds,
     register_models,
     register_simulation,
+    register_tokens,
     register_services,
     register_users,
 ):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, Route
 
-from labeler_ui.api import grid, images, labeling, why
+from labeler_ui.api import grid, images, labeling, v1, why
 from labeler_ui.api.guards import Service
 
 __all__ = ["Service", "routes"]
@@ -32,4 +32,5 @@ def routes(service: Service) -> Sequence[BaseRoute]:
         Route(f"{query}/why", service.guarded(why.why), methods=["GET"]),
         Route(f"{query}/copy", service.guarded(why.picture("copy")), methods=["GET"]),
         Route(f"{query}/difference", service.guarded(why.picture("difference")), methods=["GET"]),
+        *v1.routes(service),
     ]

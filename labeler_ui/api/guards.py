@@ -78,7 +78,7 @@ class Service:
         async def endpoint(request: Request) -> Response:
             try:
                 visitor = self._visitor(request)
-                body = await _json_body(request) if request.method == "POST" else {}
+                body = await json_body(request) if request.method == "POST" else {}
                 return await run_in_threadpool(self._handle, handler, request, visitor, body)
             except Refusal as refusal:
                 return refusal.response()
@@ -154,7 +154,7 @@ def check_origin(request: Request, *, same_site: bool = True) -> None:
         raise Refusal(403, "origin", "Requests from other sites are not accepted.")
 
 
-async def _json_body(request: Request) -> Mapping[str, Any]:
+async def json_body(request: Request) -> Mapping[str, Any]:
     """Read at most BODY_LIMIT bytes of a JSON object.
 
     Raises:

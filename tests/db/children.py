@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import select, text
 
-from db import access, annotations, claims, grid, rounds
+from db import access, annotations, claims, deliveries, grid, rounds
 from db.engine import Database
 from db.records import Answer, NewQuery, NewQueue, Round
 from db.tables import ProjectRow
@@ -163,3 +163,17 @@ def judge_tiles(url: str | None, home: Path, project_id: int, name: str, classes
                 changes = {"outcome": "skip", "class_id": None} if wrong else {}
                 annotations.submit(database, actor, project_id, replace(answer, mode="grid", **changes))
     answer_all(url, home, project_id, name, classes)
+
+
+def relay_all(url: str | None, home: Path) -> list[int]:
+    """Spread messages and note them as delivered until nothing is left; returns the ids of the deliveries."""
+    with Database.open(url, home=home, migrate=False) as database:
+        done: list[int] = []
+        while True:
+            spread = deliveries.spread(database)
+            parcels = deliveries.lease(database)
+            if not spread and not parcels:
+                return done
+            for parcel in parcels:
+                deliveries.finish(database, parcel, 200, "")
+                done.append(parcel.delivery_id)

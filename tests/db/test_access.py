@@ -15,6 +15,7 @@ from db import (
     access,
     accounts,
     annotations,
+    api_tokens,
     claims,
     commands,
     copies,
@@ -24,6 +25,7 @@ from db import (
     grid,
     imports,
     invitations,
+    deliveries,
     jobs,
     labels,
     model_versions,
@@ -36,6 +38,7 @@ from db import (
     samples,
     sessions,
     why,
+    webhooks,
 )
 from db.engine import Database
 from db.errors import NotFound, PermissionDenied, StoreError
@@ -46,6 +49,7 @@ MODULES = [
     "access",
     "accounts",
     "annotations",
+    "api_tokens",
     "claims",
     "commands",
     "copies",
@@ -56,6 +60,7 @@ MODULES = [
     "imports",
     "identities",
     "invitations",
+    "deliveries",
     "jobs",
     "labels",
     "model_versions",
@@ -69,6 +74,7 @@ MODULES = [
     "samples",
     "why",
     "sessions",
+    "webhooks",
 ]
 
 # For flows and the page's server alone: they act for nobody, and no route may call them for somebody.
@@ -80,6 +86,7 @@ SERVER_SIDE = {
     "accounts.change_password",  # before or without a session: the password is the proof
     "accounts.log_in",
     "annotations.Answer",
+    "api_tokens.authenticate",
     "claims.assign",
     "claims.describe",
     "claims.first_offered",
@@ -99,6 +106,11 @@ SERVER_SIDE = {
     "invitations.accept",  # the link's token is the proof
     "invitations.first_administrator",
     "invitations.look",
+    "deliveries.finish",
+    "deliveries.lease",
+    "deliveries.prune",
+    "deliveries.spread",
+    "deliveries.wait_ms",
     "jobs.finish",
     "jobs.heartbeat",
     "jobs.latest",
@@ -127,10 +139,17 @@ SERVER_SIDE = {
     "sessions.end",  # the session's secret is the proof
     "sessions.look_up",
     "sessions.start",
+    "webhooks.announce",
+    "webhooks.announce_answer",
+    "webhooks.announce_query",
+    "webhooks.check_url",
+    "webhooks.one",
+    "webhooks.wanted",
 }
 
 Call = Callable[[Scene, Actor], Any]
 _ID = str(uuid.UUID(int=1))
+_HOOK = "https://example.org/hook"
 _SPEC = ProjectSpec(name="new", classes=("a", "b"))
 _MODEL = NewModelVersion(file=new_file("m"), architecture="a", recipe="r", strategy="s", seed=0, labels_used=0)
 
@@ -150,6 +169,9 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "annotations.submit": (Role.annotator, lambda s, a: annotations.submit(s.database, a, s.id, _answer())),
     "annotations.undo": (Role.annotator, lambda s, a: annotations.undo(s.database, a, s.id, _ID, _ID)),
     "annotations.recent": (Role.annotator, lambda s, a: annotations.recent(s.database, a, s.id)),
+    "api_tokens.create": (Role.administrator, lambda s, a: api_tokens.create(s.database, a, 1, "theirs")),
+    "api_tokens.listed": (Role.administrator, lambda s, a: api_tokens.listed(s.database, a)),
+    "api_tokens.revoke": (Role.administrator, lambda s, a: api_tokens.revoke(s.database, a, 1)),
     "claims.claim": (Role.annotator, lambda s, a: claims.claim(s.database, a, s.id, 1)),
     "claims.renew": (Role.annotator, lambda s, a: claims.renew(s.database, a, s.id, [(1, 1)])),
     "claims.release": (Role.annotator, lambda s, a: claims.release(s.database, a, s.id, [1])),
@@ -190,6 +212,7 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "invitations.new_password": (Role.administrator, lambda s, a: invitations.new_password(s.database, a, 1)),
     "invitations.open_invitations": (Role.administrator, lambda s, a: invitations.open_invitations(s.database, a)),
     "invitations.withdraw": (Role.administrator, lambda s, a: invitations.withdraw(s.database, a, 1)),
+    "deliveries.listed": (Role.administrator, lambda s, a: deliveries.listed(s.database, a, s.id, 1)),
     "jobs.begin": (Role.administrator, lambda s, a: jobs.begin(s.database, a, s.id, "round", "me")),
     "jobs.request_cancel": (Role.administrator, lambda s, a: jobs.request_cancel(s.database, a, 1)),
     "labels.counts": (Role.viewer, lambda s, a: labels.counts(s.database, a, s.id)),
@@ -256,6 +279,19 @@ GLOBAL = {  # need the role everywhere
     "invitations.withdraw",
     "projects.create_project",
     "sessions.end_all",
+    "webhooks.add": (Role.administrator, lambda s, a: webhooks.add(s.database, a, s.id, _HOOK, webhooks.TOPICS)),
+    "webhooks.listed": (Role.administrator, lambda s, a: webhooks.listed(s.database, a, s.id)),
+    "webhooks.remove": (Role.administrator, lambda s, a: webhooks.remove(s.database, a, s.id, 1)),
+    "webhooks.test": (Role.administrator, lambda s, a: webhooks.test(s.database, a, s.id, 1)),
+}
+GLOBAL = {  # need the role everywhere
+    "access.users",
+    "access.add_user",
+    "access.set_active",
+    "api_tokens.create",
+    "api_tokens.listed",
+    "api_tokens.revoke",
+    "projects.create_project",
 }
 FILTERS = {"projects.list_projects"}  # shows nothing instead of refusing
 
