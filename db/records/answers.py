@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +40,7 @@ class Waiting:
 class Answer:
     """One answer. `answer_id` is a UUID made when the image was shown; times are the browser's, in ms.
 
+    `mode` is 'single' or 'grid'. `shown` tells what else the annotator saw before answering, such as {'why': True}.
     `supersedes` names an earlier answer of the same user to the same query that this one replaces (an edit).
     """
 
@@ -52,6 +54,7 @@ class Answer:
     answered_at: int | None = None
     latency_ms: int | None = None
     prediction_shown: bool = False
+    shown: Mapping[str, bool] | None = None
     mode: str = "single"
     client_version: str = ""
     supersedes: str | None = None
@@ -72,7 +75,7 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True)
 class RecentAnswer:
-    """An answer of this user that stands, newest first in lists."""
+    """An answer of this user that stands, newest first in lists. `token` is what an edit of it carries."""
 
     answer_id: str
     query_id: int
@@ -81,6 +84,7 @@ class RecentAnswer:
     class_id: int | None
     note: str
     created_at: int
+    token: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ def routes(service: Service) -> Sequence[BaseRoute]:
         Route("/api/token", service.guarded(labeling.refresh_token), methods=["POST"]),
         Route(f"{project}/claims", service.guarded(labeling.claims), methods=["POST"]),
         Route(f"{project}/answers", service.guarded(labeling.answers), methods=["POST"]),
+        Route(f"{project}/recent", service.guarded(labeling.recent), methods=["GET"]),
         Route(f"{project}/undo", service.guarded(labeling.undo), methods=["POST"]),
         Route(f"{project}/images/{{sample_id:int}}", service.guarded(images.image), methods=["GET"]),
     ]

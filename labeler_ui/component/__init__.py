@@ -8,7 +8,28 @@ from typing import Any
 
 import streamlit as st
 
-PARTS = ("server", "outbox", "queue", "keys", "view", "labeler")
+PARTS = (
+    "elements",
+    "server",
+    "outbox",
+    "queue",
+    "history",
+    "bindings",
+    "keys",
+    "zoom",
+    "gestures",
+    "markdown",
+    "filmstrip",
+    "why",
+    "keysdialog",
+    "view",
+    "panels",
+    "labeler",
+    "results",
+    "revisit",
+    "mount",
+)
+STYLES = ("labeler", "panels")
 _HERE = Path(__file__).parent
 _HTML = '<div class="labeler" lang="en"></div>'
 
@@ -19,8 +40,8 @@ def module_source() -> str:
 
 
 def style_source() -> str:
-    """Return the component's style sheet."""
-    return (_HERE / "labeler.css").read_text("utf-8")
+    """Return the component's style sheet, its parts in order."""
+    return "\n".join((_HERE / f"{part}.css").read_text("utf-8") for part in STYLES)
 
 
 _LABELER = st.components.v2.component("borderline_labeler", html=_HTML, css=style_source(), js=module_source())
