@@ -155,7 +155,7 @@ def _shown(entry: Mapping[str, Any]) -> dict[str, bool] | None:
     small = isinstance(shown, Mapping) and len(shown) <= SHOWN_LIMIT
     if not small or not all(_SHOWN_NAME.fullmatch(name) and isinstance(seen, bool) for name, seen in shown.items()):
         raise errors.InvalidInput(
-            f"expected 'shown' as at most {SHOWN_LIMIT} names with true or false; reload the page"
+            f"expected 'shown' as up to {SHOWN_LIMIT} names with true or false; reload the page"
         )
     return dict(shown)
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def birds(visit: Callable[..., Person], store: Database) -> Person:
-    return visit(seed(store, classes=("robin", "crow", "wren"), k=8, reserve=0)).decoded(8)
+    return visit(seed(store, classes=("robin", "crow", "wren"), k=8, reserve=0)).decoded(4)
 
 
 def change(person: Person, label: str, key: str) -> str:
@@ -86,7 +86,7 @@ def test_reset_brings_the_first_keys_back(birds: Person) -> None:
 def test_keys_belong_to_one_project(birds: Person, store: Database, visit: Callable[..., Person]) -> None:
     opened(birds)
     change(birds, "robin", "q")
-    other = visit(seed(store, classes=("robin", "crow"), k=4, reserve=0)).decoded(4)
+    other = visit(seed(store, classes=("robin", "crow"), k=4, reserve=0)).decoded(2)
     other.press("q", "1")
     assert other.classes(1) == ["robin"]
 
