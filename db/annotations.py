@@ -186,7 +186,8 @@ def recent(database: Database, actor: Actor, project_id: int, limit: int = 20) -
     def work(session: Session) -> list[RecentAnswer]:
         authorize(session, actor, project_id, Role.annotator)
         mine = AnnotationRow.user_id == actor.user_id, AnnotationRow.project_id == project_id
-        statement = select(AnnotationRow).where(*mine, AnnotationRow.withdrawn_at.is_(None))
+        statement = select(AnnotationRow, ClaimRow.token).join(ClaimRow, ClaimRow.id == AnnotationRow.claim_id)
+        standing = statement.where(*mine, AnnotationRow.withdrawn_at.is_(None))
         return [
             RecentAnswer(
                 answer_id=row.answer_id,
@@ -196,8 +197,9 @@ def recent(database: Database, actor: Actor, project_id: int, limit: int = 20) -
                 class_id=row.class_id,
                 note=row.note,
                 created_at=row.created_at,
+                token=token,
             )
-            for row in session.scalars(statement.order_by(AnnotationRow.id.desc()).limit(limit))
+            for row, token in session.execute(standing.order_by(AnnotationRow.id.desc()).limit(limit))
         ]
 
     return database.read(work)

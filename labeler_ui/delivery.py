@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from db import annotations as answering
 from db import errors
 from db.engine import Database
-from db.records import Actor, Answer, ClaimedQuery
+from db.records import Actor, Answer, ClaimedQuery, RecentAnswer
 from db.records.answers import Outcome
 from labeler_ui.settings import CLIENT_VERSION
 
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 BATCH_LIMIT = 100
 NOTE_LIMIT = 2000
+MODES = ("single", "grid")
+SHOWN_LIMIT = 8
+_SHOWN_NAME = re.compile(r"[a-z][a-z_]{0,39}")
 OUTCOMES: dict[str, Outcome] = {"class": "class", "skip": "skip", "unsure": "unsure", "flag": "flag"}
 
 Result = dict[str, Any]
@@ -102,6 +106,18 @@ def query_json(query: ClaimedQuery) -> dict[str, Any]:
     }
 
 
+def recent_json(answer: RecentAnswer) -> dict[str, Any]:
+    """Return an own answer as the filmstrip reads it; `token` is what an edit of it sends."""
+    return {
+        "answer_id": answer.answer_id,
+        "query_id": answer.query_id,
+        "sample_id": answer.sample_id,
+        "token": answer.token,
+        "outcome": answer.outcome,
+        "class_id": answer.class_id,
+    }
+
+
 def _answer(entry: Mapping[str, Any]) -> Answer:
     outcome = OUTCOMES.get(_text(entry, "outcome", 10))
     if outcome is None:
@@ -117,9 +133,29 @@ def _answer(entry: Mapping[str, Any]) -> Answer:
         answered_at=_optional_integer(entry, "answered_at"),
         latency_ms=_optional_integer(entry, "latency_ms"),
         prediction_shown=entry.get("prediction_shown") is True,
-        mode="grid" if entry.get("mode") == "grid" else "single",
+        shown=_shown(entry),
+        mode=_mode(entry),
         client_version=CLIENT_VERSION,
+        supersedes=None if entry.get("supersedes") is None else _text(entry, "supersedes", 64),
     )
+
+
+def _mode(entry: Mapping[str, Any]) -> str:
+    mode = entry.get("mode", "single")
+    if mode not in MODES:
+        raise errors.InvalidInput(f"expected a mode of {list(MODES)}, got {mode!r:.40}; reload the page")
+    return str(mode)
+
+
+def _shown(entry: Mapping[str, Any]) -> dict[str, bool] | None:
+    """Return what else was on the screen before the answer: a small flat object of booleans."""
+    shown = entry.get("shown")
+    if shown is None:
+        return None
+    small = isinstance(shown, Mapping) and len(shown) <= SHOWN_LIMIT
+    if not small or not all(_SHOWN_NAME.fullmatch(name) and isinstance(seen, bool) for name, seen in shown.items()):
+        raise errors.InvalidInput(f"expected 'shown' as up to {SHOWN_LIMIT} names with true or false; reload the page")
+    return dict(shown)
 
 
 def _text(entry: Mapping[str, Any], name: str, limit: int, *, required: bool = True) -> str:

@@ -75,7 +75,7 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True)
 class RecentAnswer:
-    """An answer of this user that stands, newest first in lists."""
+    """An answer of this user that stands, newest first in lists. `token` is what an edit of it carries."""
 
     answer_id: str
     query_id: int
@@ -84,6 +84,7 @@ class RecentAnswer:
     class_id: int | None
     note: str
     created_at: int
+    token: int
 
 
 @dataclass(frozen=True, kw_only=True)

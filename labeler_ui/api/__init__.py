@@ -25,6 +25,7 @@ def routes(service: Service) -> Sequence[BaseRoute]:
         Route("/api/token", service.guarded(labeling.refresh_token), methods=["POST"]),
         Route(f"{project}/claims", service.guarded(labeling.claims), methods=["POST"]),
         Route(f"{project}/answers", service.guarded(labeling.answers), methods=["POST"]),
+        Route(f"{project}/recent", service.guarded(labeling.recent), methods=["GET"]),
         Route(f"{project}/undo", service.guarded(labeling.undo), methods=["POST"]),
         Route(f"{project}/grid/claims", service.guarded(grid.claims), methods=["POST"]),
         Route(f"{project}/grid/release", service.guarded(grid.release), methods=["POST"]),

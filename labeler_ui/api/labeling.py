@@ -7,8 +7,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from db import annotations, errors
 from db import claims as claiming
-from db import errors
 from db.progress import progress, standing
 from labeler_ui import delivery, tokens, words
 from labeler_ui.api.guards import Call
@@ -16,6 +16,7 @@ from labeler_ui.api.guards import Call
 WINDOW = 20
 PENDING_AT_MOST = 100
 SMALLEST_SHARE = 4
+STRIP = 20
 
 
 async def health(request: Request) -> Response:
@@ -81,6 +82,12 @@ def answers(call: Call) -> Response:
 def undo(call: Call) -> Response:
     """Take an answer back; its image comes back to the same person."""
     return _json({"result": delivery.undo(call.database, call.actor, call.project_id, call.body)})
+
+
+def recent(call: Call) -> Response:
+    """Return the caller's latest answers that stand, newest first: what the filmstrip shows in a new browser."""
+    found = annotations.recent(call.database, call.actor, call.project_id, STRIP)
+    return _json({"answers": [delivery.recent_json(answer) for answer in found]})
 
 
 def _count(body: Any, name: str, low: int, high: int) -> int:

@@ -8,8 +8,31 @@ from typing import Any
 
 import streamlit as st
 
-PARTS = ("server", "outbox", "queue", "keys", "view", "gridgroup", "gridview", "grid", "labeler")
-STYLES = ("labeler", "grid")
+PARTS = (
+    "elements",
+    "server",
+    "outbox",
+    "queue",
+    "history",
+    "bindings",
+    "keys",
+    "zoom",
+    "gestures",
+    "markdown",
+    "filmstrip",
+    "why",
+    "keysdialog",
+    "view",
+    "panels",
+    "gridgroup",
+    "gridview",
+    "grid",
+    "labeler",
+    "results",
+    "revisit",
+    "mount",
+)
+STYLES = ("labeler", "panels", "grid")
 _HERE = Path(__file__).parent
 _HTML = '<div class="labeler" lang="en"></div>'
 

@@ -19,13 +19,13 @@ from db import (
     claims,
     commands,
     copies,
+    deliveries,
     exchange,
     export,
     gold,
     grid,
     imports,
     invitations,
-    deliveries,
     jobs,
     labels,
     model_versions,
@@ -37,8 +37,8 @@ from db import (
     rounds,
     samples,
     sessions,
-    why,
     webhooks,
+    why,
 )
 from db.engine import Database
 from db.errors import NotFound, PermissionDenied, StoreError
@@ -267,6 +267,10 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "why.picture_of": (Role.annotator, lambda s, a: why.picture_of(s.database, a, s.id, 1, "copy")),
     "why.record_pictures": (Role.administrator, lambda s, a: why.record_pictures(s.database, a, 1, new_file("w"))),
     "sessions.end_all": (Role.administrator, lambda s, a: sessions.end_all(s.database, a, 1)),
+    "webhooks.add": (Role.administrator, lambda s, a: webhooks.add(s.database, a, s.id, _HOOK, webhooks.TOPICS)),
+    "webhooks.listed": (Role.administrator, lambda s, a: webhooks.listed(s.database, a, s.id)),
+    "webhooks.remove": (Role.administrator, lambda s, a: webhooks.remove(s.database, a, s.id, 1)),
+    "webhooks.test": (Role.administrator, lambda s, a: webhooks.test(s.database, a, s.id, 1)),
 }
 GLOBAL = {  # need the role everywhere
     "access.add_user",
@@ -279,19 +283,9 @@ GLOBAL = {  # need the role everywhere
     "invitations.withdraw",
     "projects.create_project",
     "sessions.end_all",
-    "webhooks.add": (Role.administrator, lambda s, a: webhooks.add(s.database, a, s.id, _HOOK, webhooks.TOPICS)),
-    "webhooks.listed": (Role.administrator, lambda s, a: webhooks.listed(s.database, a, s.id)),
-    "webhooks.remove": (Role.administrator, lambda s, a: webhooks.remove(s.database, a, s.id, 1)),
-    "webhooks.test": (Role.administrator, lambda s, a: webhooks.test(s.database, a, s.id, 1)),
-}
-GLOBAL = {  # need the role everywhere
-    "access.users",
-    "access.add_user",
-    "access.set_active",
     "api_tokens.create",
     "api_tokens.listed",
     "api_tokens.revoke",
-    "projects.create_project",
 }
 FILTERS = {"projects.list_projects"}  # shows nothing instead of refusing
 

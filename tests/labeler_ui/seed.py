@@ -7,6 +7,7 @@ import io
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -104,6 +105,7 @@ def seed(
     k: int = 10,
     reserve: int = 20,
     guidelines: str = "",
+    **settings: Any,
 ) -> Seeded:
     """Create a project with images and one open round of `k` queries and a reserve."""
     actor = access.local_user(database, "seeder")
@@ -114,6 +116,7 @@ def seed(
         reserve_size=reserve,
         holdout_size=0,
         guidelines=guidelines,
+        **settings,
     )
     project = projects.create_project(database, actor, spec)
     shard, found = write_shard(database.home, project, digit_images(images, seed=project.id))

@@ -66,7 +66,7 @@ def test_the_label_page_hands_the_component_what_it_needs(seeded: Seeded) -> Non
     assert [entry["key"] for entry in data["classes"]] == list("0123456789")
     assert data["user"]["name"] == "ada"
     assert data["expires_in"] > 600
-    assert set(data["project"]) == {"id", "name", "guidelines"}
+    assert set(data["project"]) == {"id", "name", "guidelines", "show_why", "grid"}
 
 
 def test_the_pickers_follow_the_address_and_change_it(seeded: Seeded) -> None:

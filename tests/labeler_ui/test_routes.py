@@ -177,7 +177,7 @@ def test_the_image_is_the_one_that_was_packed(client: TestClient, seeded: Seeded
 
 
 ROUTES = [
-    *(("post", "claims"), ("post", "answers"), ("post", "undo"), ("get", "images/1")),
+    *(("post", "claims"), ("post", "answers"), ("post", "undo"), ("get", "images/1"), ("get", "recent")),
     *(("get", "queries/1/why"), ("get", "queries/1/copy"), ("get", "queries/1/difference")),
 ]
 
@@ -313,3 +313,85 @@ def test_the_next_round_arrives_at_the_next_claim(client: TestClient, database) 
     assert claim(client, seeded) == []
     next_round(seeded, k=3)
     assert len(claim(client, seeded)) == 3
+
+
+def test_what_was_shown_and_how_it_was_answered_are_kept(client: TestClient, seeded: Seeded) -> None:
+    one, two = claim(client, seeded)[:2]
+    seen = {"why": True, "neighbors": False}
+    results = send(
+        client, seeded, entry(seeded, one, shown=seen, prediction_shown=True), entry(seeded, two, mode="grid")
+    )
+    assert all(result["ok"] for result in results)
+    first, second = seeded.answers()
+    assert (json.loads(first["shown"]), bool(first["prediction_shown"]), first["mode"]) == (seen, True, "single")
+    assert (json.loads(second["shown"] or "null"), second["mode"]) == (None, "grid")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"mode": "table"},
+        {"mode": ["grid"]},
+        {"mode": None},
+        {"shown": [True]},
+        {"shown": {"why": 1}},
+        {"shown": {"why": {"deep": True}}},
+        {"shown": {"<b>": True}},
+        {"shown": {"w" * 41: True}},
+        {"shown": {f"n{'x' * number}": True for number in range(9)}},
+        {"supersedes": 4},
+        {"supersedes": ""},
+        {"supersedes": "x" * 65},
+        {"supersedes": "00000000-0000-4000-8000-000000000000"},
+    ],
+)
+def test_damaged_details_are_refused_and_stop_nothing(client: TestClient, seeded: Seeded, damage: dict) -> None:
+    one, two = claim(client, seeded)[:2]
+    bad, good = send(client, seeded, entry(seeded, one, **damage), entry(seeded, two))
+    assert (bad["ok"], bad["retry"], good["ok"]) == (False, False, True)
+    assert len(seeded.answers()) == 1
+
+
+def test_an_edit_replaces_the_answer_and_can_be_repeated(client: TestClient, seeded: Seeded) -> None:
+    query = claim(client, seeded)[0]
+    first = entry(seeded, query)
+    edit = entry(seeded, query, 5, supersedes=first["id"])
+    results = send(client, seeded, first, edit, edit)
+    assert [(result["ok"], result.get("repeated")) for result in results] == [
+        (True, False),
+        (True, False),
+        (True, True),
+    ]
+    [row] = seeded.answers()
+    assert row["class_name"] == "5"
+    assert [event["target_id"] for event in seeded.events()] == [None, first["id"]]
+    again = entry(seeded, query, 7, supersedes=edit["id"])  # the first claim's token still names the query
+    assert send(client, seeded, again)[0]["ok"]
+    assert [row["class_name"] for row in seeded.answers()] == ["7"]
+    stale = send(client, seeded, entry(seeded, query, 1, supersedes=first["id"]))[0]
+    assert (stale["ok"], stale["retry"], stale["reason"]) == (False, False, "NotFound")
+    assert [row["class_name"] for row in seeded.answers()] == ["7"]
+
+
+def recent(client: TestClient, seeded: Seeded, name: str = "ada") -> list[dict]:
+    answer = client.get(f"/api/projects/{seeded.project.id}/recent", headers=token_for(seeded, name))
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    return answer.json()["answers"]
+
+
+def test_recent_answers_are_the_callers_own_newest_first_and_editable(client: TestClient, seeded: Seeded) -> None:
+    queries = claim(client, seeded)
+    entries = [entry(seeded, query, place) for place, query in enumerate(queries[:3])]
+    send(client, seeded, *entries)
+    found = recent(client, seeded)
+    assert [one["answer_id"] for one in found] == [one["id"] for one in reversed(entries)]
+    assert set(found[0]) == {"answer_id", "query_id", "sample_id", "token", "outcome", "class_id"}
+    assert recent(client, seeded, "grace") == []
+    oldest = found[-1]
+    edit = entry(seeded, oldest, 9, supersedes=oldest["answer_id"])
+    assert send(client, seeded, edit)[0]["ok"]
+    assert recent(client, seeded)[0]["answer_id"] == edit["id"]
+    again = entry(seeded, recent(client, seeded)[0], 8, supersedes=edit["id"])  # an edit has a token of its own
+    assert send(client, seeded, again)[0]["ok"]
+    assert len(recent(client, seeded)) == 3

@@ -1,24 +1,16 @@
 // The keyboard: which key means what, and when a key is not ours.
 
-const COMMANDS = {
-  " ": "skip",
-  x: "unsure",
-  f: "flag",
-  u: "undo",
-  backspace: "undo",
-  g: "guidelines",
-  "?": "help",
-};
 const STREAMLIT_KEYS = new Set(["r", "c"]); // rerun and clear cache: never by accident on this page
 const NO_TEXT = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
+const MOVES = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"]);
 
 const COVERS = "[role=dialog], [role=menu], [aria-modal=true], dialog[open]";
 
 class Keyboard {
-  // listeners: press(action, event), escape(), enabled(), covered()
-  constructor(listeners) {
+  // listeners: press(action, event), escape(), enabled(), root(), capture(key), arrow(key), grid()
+  constructor(bindings, listeners) {
+    this.bindings = bindings;
     this.listeners = listeners;
-    this.classKeys = new Map();
     this.swallowed = new Set();
     this.tabbing = false; // the focus was moved by Tab: Space and Enter belong to the focused control
     this.handlers = {
@@ -36,33 +28,46 @@ class Keyboard {
     for (const [name, handler] of Object.entries(this.handlers)) window.removeEventListener(name, handler, true);
   }
 
-  setClasses(classes) {
-    this.classKeys = new Map(classes.filter(({ key }) => key).map((entry) => [entry.key, entry]));
-  }
-
   down(event) {
     if (event.key === "Tab") this.tabbing = true;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const target = event.composedPath()[0];
     if (this.isTyping(target)) return;
-    if (!dialogOpen(this.listeners.root()) && this.listeners.first(event)) {
-      swallow(event);
-      this.swallowed.add(event.code);
-      return;
-    }
     if (event.key === "Escape") return this.escaped();
     const key = keyOf(event);
-    if (this.belongsToControl(target, event)) return;
-    const action = this.actionOf(key);
-    const blocked = dialogOpen(this.listeners.root()) && action?.name !== "help";
-    if (blocked) return;
+    if (this.captured(key, event) || this.inGrid(target, event) || this.belongsToControl(target, event)) return;
+    const action = this.bindings.actionFor(key);
+    if (dialogOpen(document) || (dialogOpen(this.listeners.root()) && action?.name !== "help")) return;
     if (!action || !(this.listeners.enabled() || action.name === "help")) {
-      if (STREAMLIT_KEYS.has(key)) swallow(event);
+      if (STREAMLIT_KEYS.has(key) || (!action && this.listeners.arrow(key))) swallow(event);
       return;
     }
+    this.use(event);
+    if (!event.repeat) this.listeners.press(action, event);
+  }
+
+  use(event) {
     swallow(event);
     this.swallowed.add(event.code);
-    if (!event.repeat) this.listeners.press(action, event);
+  }
+
+  // The dialog waits for a new key: any but Tab, which still moves the focus.
+  captured(key, event) {
+    if (event.key === "Tab" || event.repeat || !this.listeners.capture(key)) return false;
+    this.use(event);
+    return true;
+  }
+
+  // In the grid its own keys come first, unless the focus was moved to a control outside of it.
+  inGrid(target, event) {
+    const grid = this.listeners.grid();
+    if (!grid || event.key === "Tab" || dialogOpen(document) || dialogOpen(this.listeners.root())) return false;
+    const outside = !(target instanceof Element && grid.host.contains(target));
+    if (outside && this.belongsToControl(target, event)) return false;
+    const letter = event.key.length === 1 && event.key !== " ";
+    if ((letter && !this.listeners.enabled()) || !grid.press(event)) return false;
+    this.use(event);
+    return true;
   }
 
   up(event) {
@@ -72,12 +77,6 @@ class Keyboard {
   escaped() {
     this.tabbing = false;
     this.listeners.escape();
-  }
-
-  actionOf(key) {
-    const entry = this.classKeys.get(key);
-    if (entry) return { name: "class", entry };
-    return COMMANDS[key] ? { name: COMMANDS[key] } : null;
   }
 
   // Only real text fields keep the keys; a closed select box that was used by mouse does not.
@@ -91,7 +90,9 @@ class Keyboard {
   }
 
   belongsToControl(element, event) {
-    if (!this.tabbing || ![" ", "Enter"].includes(event.key) || !(element instanceof Element)) return false;
+    if (!this.tabbing || !(element instanceof Element)) return false;
+    if (MOVES.has(event.key)) return Boolean(element.closest("[data-arrows]"));
+    if (![" ", "Enter"].includes(event.key)) return false;
     return element.matches("a, button, input, summary, [role=button], [role=radio], [role=tab], [tabindex='0']");
   }
 }

@@ -1,7 +1,8 @@
 // Puts the parts together: one key is one answer about the image on the screen, and the next image is there at once.
 
-const HISTORY = 20;
 const MEASURE = "borderline:key-to-image";
+const SPOKEN = { skip: "skipped", unsure: "not sure", flag: "flagged" };
+const LOADING = { kind: "loading", title: "One moment", detail: "Getting your images." };
 
 class Labeler {
   constructor(root, shadow) {
@@ -10,7 +11,7 @@ class Labeler {
     this.shown = null; // the image in the page
     this.painted = false; // ... and a frame with it has reached the screen
     this.early = []; // keys pressed in the frame before that; each is applied once its image is painted
-    this.history = [];
+    this.revisiting = null; // the past answer whose image is looked at again
     this.answered = new Set();
     this.saved = 0;
     this.status = LOADING;
@@ -21,24 +22,28 @@ class Labeler {
 
   start(data, streamlit) {
     const name = `${data.user.id}.${data.project.id}`;
-    this.names = { history: `borderline.history.${name}`, saved: `borderline.saved.${name}` };
+    this.savedName = `borderline.saved.${name}`;
     this.streamlit = streamlit;
     this.asked = 0;
     this.server = new Server(data.project.id, () => this.askForToken());
     this.server.setToken(data.token, data.expires_in);
     this.outbox = outboxFor(`borderline.outbox.${name}`, this.server, this.outboxListeners());
-    this.saved = readStored(this.names.saved, 0);
+    this.saved = readStored(this.savedName, 0);
+    this.history = new History(`borderline.history.${name}`);
+    this.bindings = new Bindings(`borderline.keys.${data.project.id}`);
     this.queue = new Queue(this.server, this.queueListeners());
-    this.keyboard = new Keyboard(this.keyboardListeners());
+    this.keyboard = new Keyboard(this.bindings, this.keyboardListeners());
     this.connectionDialog = new ConnectionDialog();
-    this.view = new View(this.root, (action) => this.press(action), (on) => this.setKeyboard(on));
-    this.addGridButton();
-    this.view.parts.keyboardOn.checked = this.keyboardOn;
-    this.history = readStored(this.names.history, []).map((past) => ({ ...past, item: restored(past.item) }));
+    this.view = new View(this.root, (action) => this.press(action));
+    this.zoom = new Zoom(this.view.parts.picture, (scale) => this.view.setScale(scale));
+    this.gestures = new Gestures(this.view.parts.picture, this.zoom, (side) => this.press({ name: SWIPES[side] }));
+    this.strip = new Filmstrip(this.view.parts.strip, this.server, (past) => this.revisit(past));
+    this.panels = new Panels(this);
     this.setProject(data);
+    this.view.setMode("single", this.panels.offersGrid());
     this.render();
     leaveTextField();
-    this.queue.refill();
+    this.queue.refill().then(() => this.recall());
   }
 
   // Called on every run of the Streamlit script: a fresh token, perhaps new classes, results of the second way.
@@ -51,10 +56,11 @@ class Labeler {
   }
 
   stop() {
-    this.grid?.stop();
     this.queue.stop();
     this.keyboard.stop();
     this.connectionDialog.stop();
+    this.panels.stopGrid();
+    this.panels.why.close();
     this.outbox.listeners = { ...this.outbox.listeners, onChange() {}, onResult() {}, secondWay() {} };
     this.outbox.retryNow(); // the outbox goes on until SQL has everything
   }
@@ -64,10 +70,15 @@ class Labeler {
     if (signature === this.signature) return;
     this.signature = signature;
     this.classes = data.classes;
+    this.showWhy = data.project.show_why ?? "on request";
+    this.offersGrid = data.project.grid === true;
+    const hidden = new Set([this.showWhy === "never" && "why", !this.panels.offersGrid() && "mode"].filter(Boolean));
+    this.bindings.setTargets(data.classes, hidden);
     this.view.setClasses(data.classes);
+    this.view.setKeys(this.bindings);
     this.view.setGuidelines(data.project.guidelines);
-    this.keyboard.setClasses(data.classes);
     if (this.shown) this.view.showImage(this.shown);
+    if (!this.panels.grid) this.view.setMode("single", this.panels.offersGrid());
   }
 
   outboxListeners() {
@@ -91,33 +102,13 @@ class Labeler {
   keyboardListeners() {
     return {
       press: (action, event) => this.press(action, event),
-      escape: () => this.escape(),
+      escape: () => this.panels.escape(),
       enabled: () => this.keyboardOn,
       root: () => this.root,
-      first: (event) => this.grid?.press(event), // the grid has its own keys while it is open
+      capture: (key) => this.panels.keys.take(key),
+      arrow: (key) => this.zoom.arrow(key),
+      grid: () => this.panels.grid,
     };
-  }
-
-  // A button in the head opens the grid; it lies over single mode until it is left.
-  addGridButton() {
-    const button = element("button", { type: "button", class: "tool grid-open", onmousedown: keepFocus,
-      onclick: () => this.openGrid() }, icon("grid"), element("span", { text: "Grid" }));
-    this.root.querySelector(".head").append(button);
-  }
-
-  openGrid() {
-    const host = element("div", { class: "grid-host" });
-    this.root.append(host);
-    this.root.dataset.mode = "grid";
-    const onLeave = () => {
-      this.grid = null;
-      host.remove();
-      delete this.root.dataset.mode;
-      this.leaveControl();
-      this.queue.refill();
-    };
-    const notice = (text) => this.view.notice(text);
-    this.grid = openGrid({ host, server: this.server, outbox: this.outbox, classes: this.classes, onLeave, notice });
   }
 
   askForToken() {
@@ -131,12 +122,10 @@ class Labeler {
     this.view.setRound(answer.progress);
   }
 
-  // Every key and click comes through here.
+  // Every key, click and swipe comes through here.
   press(action, event) {
-    const panels = { guidelines: "toggleGuidelines", help: "toggleHelp", "flag-close": "closeFlag" };
     this.queue.active();
-    if (panels[action.name]) return this[panels[action.name]]();
-    if (this.grid) return undefined;
+    if (this.panels.perform(action) || this.panels.grid) return undefined;
     const pressed = { ...action, at: event?.timeStamp ?? performance.now() };
     if (this.shown && !this.painted) return this.early.push(pressed); // in order, also an undo
     return this.perform(pressed);
@@ -150,14 +139,16 @@ class Labeler {
   answer(action) {
     const item = this.shown;
     if (item.state === "broken" && ["class", "unsure"].includes(action.name)) return;
-    if (action.name === "flag") return this.openFlag();
+    if (action.name === "flag") return this.panels.openFlag();
     const outcome = action.name === "flag-send" ? "flag" : action.name;
     const entry = this.entryOf(item, outcome, action);
-    if (!this.view.parts.flag.hidden) this.closeFlag();
+    const spoken = outcome === "class" ? action.entry.name : SPOKEN[outcome];
     this.view.flash(outcome === "class" ? this.view.buttons.get(action.entry.id) : this.view.parts[`tool-${outcome}`]);
+    this.panels.answered(item, spoken);
+    if (this.revisiting && !this.differs(entry)) return this.backToQueue();
     this.answered.add(item.query_id);
     this.queue.remove(item);
-    this.remember(entry, item, outcome === "class" ? action.entry.name : SPOKEN[outcome]);
+    this.remember(entry, item, spoken);
     this.pressedAt = action.at;
     this.shown = null;
     this.outbox.add(entry);
@@ -166,7 +157,6 @@ class Labeler {
   }
 
   entryOf(item, outcome, action) {
-    const now = Date.now();
     return {
       kind: "answer",
       id: item.answer_id,
@@ -176,96 +166,62 @@ class Labeler {
       class_id: outcome === "class" ? action.entry.id : null,
       note: outcome === "flag" ? this.view.parts.note.value : "",
       shown_at: item.shown_at,
-      answered_at: now,
+      answered_at: Date.now(),
       latency_ms: Math.max(0, Math.round(action.at - item.painted_at)),
-      prediction_shown: false,
+      prediction_shown: item.predicted != null || item.prediction_seen === true,
+      shown: { why: item.why_seen === true },
+      mode: "single",
+      supersedes: this.revisiting?.answer_id ?? null,
     };
   }
 
-  remember(entry, item, spoken) {
-    this.history.push({ answer_id: entry.id, item, spoken });
-    while (this.history.length > HISTORY) forget(this.history.shift().item);
-    this.storeHistory();
-  }
-
-  storeHistory() {
-    const plain = this.history.map(({ answer_id, item, spoken }) => {
-      const { query_id, sample_id, token, rank, predicted } = item;
-      return { answer_id, spoken, item: { query_id, sample_id, token, rank, predicted } };
-    });
-    writeStored(this.names.history, plain);
+  remember({ id, outcome, class_id }, item, spoken) {
+    const said = { answer_id: id, outcome, class_id, spoken };
+    if (this.revisiting) this.history.replace(this.revisiting, said);
+    else this.history.push({ ...said, item });
+    this.setRevisiting(null);
   }
 
   undo() {
-    const past = this.history.pop();
+    const past = this.revisiting ?? this.history.last();
     if (!past) return;
-    this.storeHistory();
+    this.setRevisiting(null);
+    this.history.remove(past);
     this.answered.delete(past.item.query_id);
     past.item.undoing = true;
     this.outbox.add({ kind: "undo", id: uuid(), answer_id: past.answer_id, query_id: past.item.query_id });
     this.queue.putFirst(past.item);
     this.shown = null;
     this.pressedAt = null;
+    this.panels.why.close();
     this.view.flash(this.view.parts["tool-undo"]);
     this.render();
   }
 
-  acknowledged(entry, result) {
-    if (!result.ok) return this.refused(entry, result);
-    if (entry.kind === "undo") return this.undone(entry, result);
-    this.saved += 1;
-    writeStored(this.names.saved, this.saved);
-    if (result.status === "draft") this.view.notice(result.message || "Somebody was faster; your answer is kept aside.");
-    if (result.round_complete) this.queue.refill();
-    return undefined;
-  }
-
-  undone(entry, result) {
-    this.saved = Math.max(0, this.saved - 1);
-    writeStored(this.names.saved, this.saved);
-    const item = this.queue.items.find((candidate) => candidate.query_id === entry.query_id);
-    if (result.query) {
-      if (item) Object.assign(item, { token: result.query.token, undoing: false });
-      this.outbox.renewToken(result.query);
-    } else if (item && !result.repeated) {
-      this.giveUp(item, result.message);
-    }
-  }
-
-  refused(entry, result) {
-    this.answered.delete(entry.query_id);
-    const item = this.queue.items.find((candidate) => candidate.query_id === entry.query_id);
-    if (entry.kind === "undo" && item) this.giveUp(item, "");
-    this.view.notice(entry.kind === "undo" ? `Not undone: ${result.message}` : `Not saved: ${result.message}`);
-  }
-
-  giveUp(item, message) {
-    this.queue.remove(item);
-    if (this.shown === item) this.shown = null;
-    if (message) this.view.notice(message);
-  }
-
   // Show the next image when none is shown; say how things stand.
   render() {
-    if (!this.view) return;
-    if (!this.shown) this.showNext();
+    if (!this.panels) return;
+    if (!this.shown && !this.panels.grid) this.showNext();
     this.view.setSaved(this.saved, this.outbox.size);
     this.root.dataset.ready = this.queue.items.filter(({ state }) => state === "ready").length;
     this.view.setBanner(this.bannerText());
-    this.view.setLast(this.history.length ? `Last: ${this.history.at(-1).spoken}` : "");
+    this.view.setLast(this.history.size ? `Last: ${this.history.last().spoken}` : "");
+    this.strip.later(this.history.items, this.revisiting);
   }
 
   showNext() {
-    const item = this.queue.next();
+    const item = this.revisiting ? this.loadedAgain() : this.queue.next();
     if (!item) {
       this.early = [];
-      this.view.showIdle(this.queue.items.length ? LOADING : this.status);
+      this.zoom.attach(null);
+      this.view.showIdle(this.revisiting || this.queue.items.length ? LOADING : this.status);
       return;
     }
     this.shown = item;
     this.painted = false;
     item.answer_id = uuid();
     this.view.showImage(item);
+    this.zoom.attach(item.state === "ready" ? item.image : null);
     requestAnimationFrame(() => this.channel.port2.postMessage(0)); // arrives once that frame is painted
   }
 
@@ -290,101 +246,9 @@ class Labeler {
     return waiting ? `No connection. ${safe} and will be sent when it is back.` : "No connection. Trying again.";
   }
 
-  openFlag() {
-    this.view.parts.note.value = "";
-    this.view.toggle("flag", true);
-    this.view.parts.note.focus();
-  }
-
-  closeFlag() {
-    this.view.toggle("flag", false);
-    this.leaveControl();
-  }
-
-  toggleGuidelines() {
-    this.view.toggle("guidelines", this.view.parts.guidelines.hidden);
-  }
-
-  toggleHelp() {
-    const open = this.view.parts.help.hidden;
-    this.view.toggle("help", open);
-    if (open) this.view.parts.help.querySelector("button").focus();
-    else this.leaveControl();
-  }
-
-  escape() {
-    this.view.toggle("help", false);
-    this.view.toggle("guidelines", false);
-    this.leaveControl();
-  }
-
-  // A control that was just hidden keeps the focus for another frame, and would take the next key.
-  leaveControl() {
-    this.shadow.activeElement?.blur();
-  }
-
   setKeyboard(on) {
     this.keyboardOn = on;
     writeStored("borderline.keyboard", on, "localStorage");
     this.root.dataset.keyboard = on ? "on" : "off";
   }
-}
-
-const SPOKEN = { skip: "skipped", unsure: "not sure", flag: "flagged" };
-const LOADING = { kind: "loading", title: "One moment", detail: "Getting your images." };
-
-function restored(item) {
-  return { ...item, state: "loading", image: null, tries: 0 };
-}
-
-function measure(start, item) {
-  performance.measure(MEASURE, { start, end: item.painted_at, detail: { query_id: item.query_id } });
-  performance.clearMeasures(MEASURE); // observers have it already
-}
-
-// After picking a project or a name the focus stays in that field, and keys would be typed into it.
-function leaveTextField() {
-  const focused = document.activeElement;
-  if (focused?.matches?.("input, textarea")) focused.blur();
-}
-
-function uuid() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
-}
-
-// One outbox per person and project lives as long as the tab, also while another page is open.
-function outboxFor(key, server, listeners) {
-  const all = (globalThis[Symbol.for("borderline.outboxes")] ??= new Map());
-  const known = all.get(key);
-  if (known) {
-    Object.assign(known, { server, listeners });
-    known.retryNow();
-    return known;
-  }
-  const made = new Outbox(key, server, listeners);
-  all.set(key, made);
-  return made;
-}
-
-const labelers = new WeakMap();
-
-export default function mount({ data, parentElement, setStateValue }) {
-  const streamlit = { setStateValue };
-  const known = labelers.get(parentElement);
-  if (known) {
-    known.update(data, streamlit);
-  } else {
-    const labeler = new Labeler(parentElement.querySelector(".labeler"), parentElement);
-    labelers.set(parentElement, labeler);
-    labeler.start(data, streamlit);
-  }
-  return () => {
-    labelers.get(parentElement)?.stop();
-    labelers.delete(parentElement);
-  };
 }

@@ -20,6 +20,7 @@ class Queue {
     this.problem = null;
     this.lastActive = performance.now();
     this.stopped = false;
+    this.paused = false; // the grid is open: single images stay for others
     this.timer = 0;
     this.onVisible = () => document.visibilityState === "visible" && this.wake();
     document.addEventListener("visibilitychange", this.onVisible);
@@ -31,6 +32,18 @@ class Queue {
     clearTimeout(this.timer);
     document.removeEventListener("visibilitychange", this.onVisible);
     window.removeEventListener("online", this.onVisible);
+  }
+
+  pause() {
+    this.paused = true;
+    clearTimeout(this.timer);
+  }
+
+  // Leases may have run out meanwhile: then only what the server still grants is shown.
+  resume() {
+    this.paused = false;
+    if (performance.now() - this.askedAt > LEASE_IN_DOUBT_MS) this.items = [];
+    this.wake();
   }
 
   // The first image that can be looked at; one that is slow to load does not hold up the rest.
@@ -62,7 +75,7 @@ class Queue {
   }
 
   async refill() {
-    if (this.asking || this.stopped) return;
+    if (this.asking || this.stopped || this.paused) return;
     this.asking = true;
     this.askedAt = performance.now();
     try {
@@ -82,7 +95,7 @@ class Queue {
 
   planNext() {
     clearTimeout(this.timer);
-    if (this.stopped) return;
+    if (this.stopped || this.paused) return;
     const hungry = this.items.length === 0 || this.onlyReserve() || this.problem;
     this.timer = setTimeout(() => this.tick(), hungry ? POLL_MS : RENEW_MS);
   }
@@ -146,7 +159,7 @@ class Queue {
     if (gone || item.tries >= IMAGE_TRIES) {
       Object.assign(item, { state: "broken", problem: error.message || "This image cannot be shown." });
     } else if (!this.stopped) {
-      setTimeout(() => this.items.includes(item) && this.load(item), 700 * (item.tries + 1));
+      setTimeout(() => (this.items.includes(item) || item.revisited) && this.load(item), 700 * (item.tries + 1));
     }
   }
 }

@@ -41,15 +41,31 @@ class Server {
     return this.json(response);
   }
 
-  async image(sampleId) {
-    const response = await this.request(`${this.base}/images/${sampleId}`, {
-      headers: { "X-Borderline-Token": this.token },
-    });
+  async get(path) {
+    this.renewInTime();
+    return this.json(await this.fetched(`${this.base}/${path}`, "no-store"));
+  }
+
+  image(sampleId) {
+    return this.blob(`${this.base}/images/${sampleId}`);
+  }
+
+  // An address of this app only: the token goes nowhere else.
+  async blob(address) {
+    const url = new URL(address, window.location.origin);
+    if (url.origin !== window.location.origin || !url.pathname.startsWith("/api/")) {
+      throw new Refused(400, "address", "This picture's address is not one of this app.");
+    }
+    const response = await this.fetched(url.pathname + url.search);
     try {
       return await response.blob();
     } catch (error) {
       throw new Unreachable(String(error));
     }
+  }
+
+  fetched(url, cache = "default") {
+    return this.request(url, { headers: { "X-Borderline-Token": this.token }, cache });
   }
 
   async request(url, options) {

@@ -4,57 +4,11 @@ const TINY = 100; // an image smaller than this is scaled up with hard edges ...
 const BLOCKS = 16; // ... but not one so small that only its blocks would be seen
 const FLASH_MS = 160;
 
-const ICONS = {
-  undo: "M9 14 4 9l5-5 M4 9h10a6 6 0 0 1 0 12h-3",
-  skip: "M5 5l9 7-9 7z M19 5v14",
-  unsure: "M9.2 9a3 3 0 1 1 4.3 2.7c-1 .5-1.5 1.1-1.5 2.3 M12 17.5v.1",
-  flag: "M5 21V4 M5 4h12l-2.5 4L17 12H5",
-  guidelines: "M6 3h9l4 4v14H6z M9 11h7 M9 15h7",
-  help: "M3 6h18v12H3z M7 10h.1 M11 10h.1 M15 10h.1 M8 14h8",
-  done: "M4 12.5l5 5L20 6.5",
-  people: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z M2.5 20c.6-3.6 3-5.5 6.500-5.500s5.900 1.900 6.500 5.500 M16 4.500a3.500 3.500 0 0 1 0 6.500 M18 14.800c1.900.8 3.100 2.500 3.500 5.200",
-  model: "M4 18c3-8 5-11 8-11s3 7 8 3 M4 6h.1 M8 4h.1 M17 17h.1 M20 19h.1 M15 20h.1",
-  pause: "M8 5v14 M16 5v14",
-  empty: "M4 6h16v12H4z M4 15l4-4 4 4 3-3 5 5 M15.500 9.500h.1",
-  offline: "M3 3l18 18 M8 16a6 6 0 0 1 6-2 M5 12a10 10 0 0 1 5-2.600 M19 12a10 10 0 0 0-3-2 M12 20h.1",
-};
-
-const TOOLS = [
-  ["undo", "Undo", "U"],
-  ["skip", "Skip", "Space"],
-  ["unsure", "Not sure", "X"],
-  ["flag", "Flag", "F"],
-  ["guidelines", "Guidelines", "G"],
-  ["help", "Keys", "?"],
-];
-
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "text") made.textContent = value;
-    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value !== false && value != null) made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
-
-function icon(name) {
-  const drawing = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  drawing.setAttribute("viewBox", "0 0 24 24");
-  drawing.setAttribute("aria-hidden", "true");
-  path.setAttribute("d", ICONS[name]);
-  drawing.append(path);
-  return drawing;
-}
-
-// A click must not take the focus away: Space would then press the button again instead of skipping.
-const keepFocus = (event) => event.preventDefault();
+const TOOLS = ["undo", "skip", "unsure", "flag", "zoom", "why", "guidelines", "help"];
 
 class View {
   // act(action) is called for clicks and taps exactly as for keys
-  constructor(root, act, setKeyboard) {
+  constructor(root, act) {
     this.root = root;
     this.act = act;
     this.parts = {};
@@ -63,10 +17,9 @@ class View {
       this.header(),
       this.banner(),
       this.part("notices", element("div", { class: "notices", role: "alert" })),
-      this.stage(),
-      this.part("classes", element("div", { class: "classes", role: "group", "aria-label": "Classes" })),
+      this.work(),
+      this.part("classes", element("div", { class: "classes single", role: "group", "aria-label": "Classes" })),
       this.tools(),
-      this.helpDialog(setKeyboard),
     );
   }
 
@@ -75,28 +28,27 @@ class View {
     return made;
   }
 
+  button(attributes, ...children) {
+    return element("button", { type: "button", onmousedown: keepFocus, ...attributes }, ...children);
+  }
+
   header() {
-    return element(
-      "div",
-      { class: "head" },
-      element(
-        "div",
-        { class: "round" },
-        element(
-          "div",
-          { class: "round-line" },
-          this.part("roundName", element("span", { class: "round-name" })),
-          this.part("roundCount", element("span", { class: "round-count" })),
-        ),
-        this.part("track", element("div", { class: "track", role: "progressbar", "aria-label": "This round" })),
-      ),
-      element(
-        "div",
-        { class: "saved", role: "status", "aria-live": "polite" },
-        this.part("savedDot", element("span", { class: "dot", "aria-hidden": "true" })),
-        this.part("saved", element("span", { class: "saved-text" })),
-      ),
-    );
+    const line = element("div", { class: "round-line" },
+      this.part("roundName", element("span", { class: "round-name" })),
+      this.part("roundCount", element("span", { class: "round-count" })));
+    const track = element("div", { class: "track", role: "progressbar", "aria-label": "This round" });
+    const saved = element("div", { class: "saved", role: "status", "aria-live": "polite" },
+      this.part("savedDot", element("span", { class: "dot", "aria-hidden": "true" })),
+      this.part("saved", element("span", { class: "saved-text" })));
+    return element("div", { class: "head" },
+      element("div", { class: "round" }, line, this.part("track", track)), this.modes(), saved);
+  }
+
+  modes() {
+    const made = [["single", "Single"], ["grid", "Grid"]].map(([name, label]) =>
+      this.part(`mode-${name}`, this.button({ "data-mode": name, onclick: () => this.act({ name: "mode", to: name }) },
+        icon(name), element("span", { text: label }))));
+    return this.part("modes", element("div", { class: "modes", role: "group", "aria-label": "How to label", hidden: "" }, ...made));
   }
 
   banner() {
@@ -104,38 +56,38 @@ class View {
     return this.part("banner", element("div", { class: "banner", role: "status", hidden: "" }, icon("offline"), text));
   }
 
+  work() {
+    return element("div", { class: "work" },
+      this.part("strip", element("div", { class: "strip single", role: "toolbar", "aria-label": "Your last answers",
+        "aria-orientation": "vertical", "data-arrows": "", "data-empty": "" })),
+      this.stage(),
+      this.part("grid", element("div", { class: "grid-host", hidden: "" })),
+      this.part("why", element("section", { class: "side why", "aria-label": "Why this image", "aria-live": "polite", tabindex: "0", hidden: "" })),
+      this.part("guidelines", element("section", { class: "side guidelines", "aria-label": "Guidelines", tabindex: "0", hidden: "" })));
+  }
+
   stage() {
-    return element(
-      "div",
-      { class: "stage", "data-stage": "" },
+    return element("div", { class: "stage single", "data-stage": "" },
       this.part("picture", element("div", { class: "picture" })),
       this.part("idle", element("div", { class: "idle", role: "status", hidden: "" })),
+      this.ribbon(),
       this.part("last", element("div", { class: "last", "aria-live": "polite", hidden: "" })),
-      this.guidelinesPanel(),
-      this.flagForm(),
-    );
+      this.part("scale", element("div", { class: "scale", "aria-live": "polite", hidden: "" })),
+      this.part("card", element("div", { class: "why-card", role: "status", hidden: "" })),
+      this.flagForm());
+  }
+
+  ribbon() {
+    return this.part("ribbon", element("div", { class: "ribbon", role: "status", hidden: "" },
+      this.part("ribbonText", element("span")),
+      this.button({ class: "plain", text: "Back", onclick: () => this.act({ name: "back" }) })));
   }
 
   tools() {
-    const buttons = TOOLS.map(([name, label, key]) =>
-      this.part(
-        `tool-${name}`,
-        element(
-          "button",
-          {
-            type: "button",
-            class: "tool",
-            "data-action": name,
-            "aria-keyshortcuts": key,
-            onmousedown: keepFocus,
-            onclick: () => this.act({ name }),
-          },
-          icon(name),
-          element("span", { text: label }),
-          element("kbd", { text: key, "aria-hidden": "true" }),
-        ),
-      ),
-    );
+    const labels = new Map(COMMANDS.map(({ name, label }) => [name, label]));
+    const buttons = TOOLS.map((name) =>
+      this.part(`tool-${name}`, this.button({ class: "tool", "data-action": name, onclick: () => this.act({ name }) },
+        icon(name), element("span", { text: labels.get(name) }), element("kbd", { "aria-hidden": "true" }))));
     return element("div", { class: "tools", role: "group", "aria-label": "More answers and help" }, ...buttons);
   }
 
@@ -148,47 +100,19 @@ class View {
         event.stopPropagation();
       },
     }));
-    return this.part("flag", element(
-      "div", { class: "flag", hidden: "" },
+    const send = element("button", { type: "button", class: "primary", text: "Flag it", onclick: () => this.act({ name: "flag-send" }) });
+    const cancel = element("button", { type: "button", class: "plain", text: "Cancel", onclick: () => this.act({ name: "flag-close" }) });
+    return this.part("flag", element("div", { class: "flag", hidden: "" },
       element("label", { for: "note", text: "Flag this image for a second look" }),
-      element("div", { class: "flag-row" }, field,
-        element("button", { type: "button", class: "primary", text: "Flag it",
-          onclick: () => this.act({ name: "flag-send" }) }),
-        element("button", { type: "button", class: "plain", text: "Cancel",
-          onclick: () => this.act({ name: "flag-close" }) })),
-    ));
-  }
-
-  guidelinesPanel() {
-    return this.part("guidelines", element("section", { class: "guidelines", "aria-label": "Guidelines", hidden: "" }));
-  }
-
-  helpDialog(setKeyboard) {
-    const toggle = this.part("keyboardOn", element("input", { type: "checkbox", id: "keyboard-on",
-      onchange: () => setKeyboard(toggle.checked) }));
-    const card = element("div", { class: "card", role: "dialog", "aria-modal": "true", "aria-label": "Keys" },
-      element("h2", { text: "Keys" }),
-      this.part("helpList", element("dl")),
-      element("label", { class: "switch", for: "keyboard-on" }, toggle,
-        element("span", { text: "Single-key answers are on" })),
-      element("button", { type: "button", class: "primary", text: "Close", onclick: () => this.act({ name: "help" }) }));
-    const cover = element("div", { class: "cover", hidden: "" }, card);
-    cover.addEventListener("click", (event) => event.target === cover && this.act({ name: "help" }));
-    return this.part("help", cover);
+      element("div", { class: "flag-row" }, field, send, cancel)));
   }
 
   setClasses(classes) {
     this.buttons.clear();
+    this.classes = classes;
     const made = classes.map((entry) => {
-      const button = element(
-        "button",
-        {
-          type: "button", class: entry.name === entry.key ? "class short" : "class", "data-class": entry.id, "aria-keyshortcuts": entry.key || false,
-          onmousedown: keepFocus, onclick: () => this.act({ name: "class", entry }),
-        },
-        element("kbd", { text: entry.key, "aria-hidden": "true" }),
-        element("span", { text: entry.name, title: entry.name }),
-      );
+      const button = this.button({ "data-class": entry.id, onclick: () => this.act({ name: "class", entry }) },
+        element("kbd", { "aria-hidden": "true" }), element("span", { text: entry.name, title: entry.name }));
       this.buttons.set(entry.id, button);
       return button;
     });
@@ -199,23 +123,32 @@ class View {
       const rows = Math.ceil(classes.length / most) || 1; // full rows look calmer than a lonely last button
       this.parts.classes.style.setProperty(name, Math.ceil(classes.length / rows) || 1);
     }
-    this.fillHelp(classes);
   }
 
-  fillHelp(classes) {
-    const named = classes.filter(({ key, name }) => key && key !== name).map(({ key, name }) => [key, name]);
-    const same = classes.filter(({ key, name }) => key && key === name).map(({ key }) => key);
-    const rows = same.length ? [[same.join(" "), "The class of that name"], ...named] : named;
-    rows.push(["Space", "Skip: somebody else may answer"], ["X", "Not sure"], ["F", "Flag, with a note"]);
-    rows.push(["U or Backspace", "Undo the last answer"], ["G", "Guidelines"], ["?", "This help"]);
-    const pairs = rows.map(([key, text]) =>
-      element("div", {}, element("dt", {}, element("kbd", { text: key })), element("dd", { text })));
-    this.parts.helpList.replaceChildren(...pairs);
+  // The keys on the buttons, after a change of classes or of a key.
+  setKeys(bindings) {
+    const put = (button, keys) => {
+      button.querySelector("kbd").textContent = keys.length ? keyName(keys[0]) : "";
+      if (keys.length) button.setAttribute("aria-keyshortcuts", keys.map(keyName).join(" "));
+      else button.removeAttribute("aria-keyshortcuts");
+    };
+    for (const entry of this.classes) {
+      const keys = bindings.keysOf(`class:${entry.id}`);
+      const button = this.buttons.get(entry.id);
+      button.className = keys[0] === entry.name.toLowerCase() ? "class short" : "class";
+      put(button, keys);
+    }
+    for (const name of TOOLS) {
+      put(this.parts[`tool-${name}`], bindings.keysOf(name));
+      this.parts[`tool-${name}`].hidden = !bindings.keys.has(name);
+    }
   }
 
   setGuidelines(text) {
-    const body = text.trim() ? guidelineLines(text) : [element("p", { text: "This project has no guidelines yet." })];
-    this.parts.guidelines.replaceChildren(element("h2", { text: "Guidelines" }), ...body);
+    const body = text.trim() ? markdown(text) : [element("p", { text: "This project has no guidelines yet." })];
+    const shut = this.button({ class: "shut", "aria-label": "Close", text: "×", onclick: () => this.act({ name: "guidelines" }) });
+    const head = element("div", { class: "panel-head" }, element("h2", { text: "Guidelines" }), shut);
+    this.parts.guidelines.replaceChildren(head, ...body);
   }
 
   showImage(item) {
@@ -227,10 +160,33 @@ class View {
     } else {
       const side = Math.max(item.image.naturalWidth, item.image.naturalHeight);
       item.image.className = side > BLOCKS && side < TINY ? "tiny" : "";
-      picture.replaceChildren(item.image);
+      if (picture.firstChild !== item.image) picture.replaceChildren(item.image);
     }
     this.root.dataset.query = item.query_id;
+    this.markPredicted(item.predicted);
     this.enableAnswers(item.state === "ready", true);
+  }
+
+  // Only in projects that show predictions is there one; the server sends it to no other.
+  markPredicted(position) {
+    for (const entry of this.classes) {
+      const button = this.buttons.get(entry.id);
+      const guess = position != null && position === entry.position;
+      button.toggleAttribute("data-predicted", guess);
+      if (guess) button.setAttribute("aria-description", "The model's guess");
+      else button.removeAttribute("aria-description");
+    }
+  }
+
+  // While an earlier image is looked at again: what was said about it.
+  setRibbon(past) {
+    this.parts.ribbon.hidden = !past;
+    this.parts.ribbonText.textContent = past ? `You said: ${past.spoken}. A new answer replaces it; Escape goes back.` : "";
+    this.root.toggleAttribute("data-revisiting", Boolean(past));
+    for (const [id, button] of this.buttons) {
+      if (past) button.setAttribute("aria-pressed", String(past.outcome === "class" && past.class_id === id));
+      else button.removeAttribute("aria-pressed");
+    }
   }
 
   showIdle({ kind, title, detail, done, total, command }) {
@@ -249,13 +205,14 @@ class View {
       if (total) parts.push(bar(done, total, "Training"));
       idle.replaceChildren(...parts);
     }
+    this.markPredicted(null);
     this.enableAnswers(false, false);
   }
 
   enableAnswers(classes, rest) {
     for (const button of this.buttons.values()) button.disabled = !classes;
     for (const name of ["skip", "unsure", "flag"]) this.parts[`tool-${name}`].disabled = !rest;
-    this.parts["tool-unsure"].disabled = !classes;
+    for (const name of ["unsure", "zoom"]) this.parts[`tool-${name}`].disabled = !classes;
   }
 
   setRound(progress) {
@@ -292,9 +249,25 @@ class View {
   }
 
   setLast(text) {
-    this.parts.last.hidden = !text;
-    this.parts.last.textContent = text;
+    const { last } = this.parts;
+    last.hidden = !text;
+    if (last.textContent !== text) last.textContent = text;
     this.parts["tool-undo"].disabled = !text;
+  }
+
+  setScale(scale) {
+    const zoomed = scale > 1.001;
+    this.parts.scale.hidden = !zoomed;
+    this.parts.scale.textContent = zoomed ? `${scale.toFixed(1)} ×` : "";
+    this.parts["tool-zoom"].setAttribute("aria-pressed", String(zoomed));
+  }
+
+  // `mode` is "single" or "grid"
+  setMode(mode, offered) {
+    this.root.dataset.mode = mode;
+    this.parts.modes.hidden = !offered;
+    this.parts.grid.hidden = mode !== "grid";
+    for (const name of ["single", "grid"]) this.parts[`mode-${name}`].setAttribute("aria-pressed", String(mode === name));
   }
 
   flash(button) {
@@ -306,21 +279,4 @@ class View {
   toggle(name, open) {
     this.parts[name].hidden = !open;
   }
-}
-
-function bar(done, total, label) {
-  const made = element("div", { class: "track", role: "progressbar", "aria-label": label });
-  made.style.setProperty("--done", Math.min(1, done / total));
-  return made;
-}
-
-// A small part of Markdown, enough for guidelines: headings, bullets, paragraphs. Everything else stays as typed.
-function guidelineLines(text) {
-  return text.split(/\n+/).filter((line) => line.trim()).map((line) => {
-    const heading = /^#{1,6}\s+(.*)/.exec(line);
-    const bullet = /^\s*[-*]\s+(.*)/.exec(line);
-    if (heading) return element("h3", { text: heading[1] });
-    if (bullet) return element("p", { class: "bullet", text: bullet[1] });
-    return element("p", { text: line });
-  });
 }
