@@ -104,6 +104,7 @@ def test_queries_without_a_key_are_grouped_by_class(database: Database) -> None:
 def test_single_mode_gives_no_tiles_and_the_grid_nothing_else(database: Database) -> None:
     scene = make_scene(database)
     ask_grid(scene, 3, learn=2)
+    assert len(scene.claim(scene.ada, 10)) == 2
     group(scene)
     assert [query.kind for query in scene.claim(scene.ada, 10)] == ["learn", "learn"]
     assert grid.tiles(database, scene.person("bob"), scene.id) == 0
@@ -380,6 +381,14 @@ def test_an_expired_tile_goes_to_others(database: Database) -> None:
     scene.age_claims()
     assert len(group(scene, bob).queries) == 2
     assert grid.claim_group(database, scene.ada, scene.id) is None
+
+
+def test_a_tile_whose_answer_is_on_its_way_is_not_shown_again(database: Database) -> None:
+    scene = make_scene(database)
+    ask_grid(scene, 2)
+    judged = [query.query_id for query in group(scene).queries]
+    claims.release(database, scene.ada, scene.id, judged)  # as if others had had them meanwhile
+    assert grid.claim_group(database, scene.ada, scene.id, besides=judged) is None
 
 
 @pytest.mark.parametrize(("most", "besides"), [(0, []), (49, []), (1, ["x"]), (1, [-1]), (1, list(range(1001)))])

@@ -34,7 +34,8 @@ def seed_grid(
 ) -> Seeded:
     """Create a project with one open round: `learn` single images, then a group for each (class position, images)."""
     actor = access.local_user(database, "seeder")
-    settings = {"batch_size": max(1, learn), "reserve_size": 0, "holdout_size": 0, "spot_check_share": spot_check_share}
+    settings = {"batch_size": max(1, learn), "reserve_size": 0, "holdout_size": 0, "confirm_share": 1.0}
+    settings["spot_check_share"] = spot_check_share
     project = projects.create_project(database, actor, ProjectSpec(name=name, classes=classes, **settings))
     images = digits_of(9, learn, start=60)
     for number, (position, count) in enumerate(groups):
