@@ -16,6 +16,9 @@ from pipeline.errors import DataError
 from pipeline.statistics.agreement import Ids, as_votes
 
 Floats = NDArray[np.float64]
+_TEAM_VOTES = 20  # how many votes the team's accuracy counts for in an annotator's
+_BEST_ACCURACY = 0.99
+_COIN_STEPS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,26 @@ class DawidSkene:
     objective: tuple[float, ...]
     converged: bool
 
+    def posterior_of(self, items: ArrayLike, annotators: ArrayLike, classes: ArrayLike) -> tuple[Ids, Floats]:
+        """Return item ids (J,), rising, and P(truth) (J, K) of other items by what was learned of their annotators.
+
+        Votes of annotators or for classes that the model does not know count for nothing.
+
+        Raises:
+            DataError: The arrays are no votes.
+        """
+        units, people, values = as_votes(items, annotators, classes)
+        found, item = np.unique(units, return_inverse=True)
+        known = np.isin(people, self.annotators) & np.isin(values, self.classes)
+        person, answer = (
+            np.searchsorted(ids, part[known]) for ids, part in ((self.annotators, people), (self.classes, values))
+        )
+        with np.errstate(divide="ignore"):
+            joint = np.tile(np.log(self.prior), (len(found), 1))
+            np.add.at(joint, item[known], np.log(self.confusion)[person, :, answer])
+        scaled = np.exp(joint - joint.max(axis=1, keepdims=True)) if len(found) else joint
+        return found, scaled / scaled.sum(axis=1, keepdims=True)
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Votes:
@@ -66,6 +89,7 @@ def dawid_skene(
     known_items: ArrayLike = (),
     known_classes: ArrayLike = (),
     smoothing: float = 1.0,
+    shrinkage: float = 0.0,
     tolerance: float = 1e-6,
     steps: int = 200,
 ) -> DawidSkene:
@@ -79,6 +103,8 @@ def dawid_skene(
         known_classes: Their classes.
         smoothing: Votes added to each row of a confusion matrix, spread evenly; 0 is the paper's estimate. Annotators
             with few votes are thus believed less.
+        shrinkage: Votes added to each row of a confusion matrix, spread as by the annotator's overall accuracy: with
+            few votes a class single cells mean nothing, and what counts is how good somebody is on the whole.
         tolerance: Stop when a step gains less than this a vote.
         steps: At most so many.
 
@@ -89,17 +115,21 @@ def dawid_skene(
     >>> found.classes[found.posterior.argmax(axis=1)].tolist()
     [0, 1, 0]
     """
-    if not (smoothing >= 0 and tolerance >= 0 and steps >= 1):
-        raise DataError(f"expected smoothing and tolerance >= 0 and steps >= 1, got {smoothing}, {tolerance}, {steps}")
+    if not (smoothing >= 0 and shrinkage >= 0 and tolerance >= 0 and steps >= 1):
+        given = f"{smoothing}, {shrinkage}, {tolerance} and {steps}"
+        raise DataError(f"expected smoothing, shrinkage and tolerance >= 0 and steps >= 1, got {given}")
     votes, ids = _arranged(as_votes(items, annotators, classes), _truths(known_items, known_classes))
     posterior = _shares(votes)
-    prior, confusion = _maximize(votes, posterior, smoothing)
+    extra = np.full((votes.shape[1], votes.shape[2], votes.shape[2]), smoothing / votes.shape[2])
+    if shrinkage and votes.shape[2] > 1:
+        extra += shrinkage * _one_coin(votes, posterior, steps)
+    prior, confusion = _maximize(votes, posterior, extra)
     objective: list[float] = []
     converged = False
     while len(objective) < steps and not converged:
         posterior, likelihood = _expect(votes, prior, confusion)
-        objective.append(likelihood + _log_prior(confusion, smoothing))
-        prior, confusion = _maximize(votes, posterior, smoothing)
+        objective.append(likelihood + _log_prior(confusion, extra))
+        prior, confusion = _maximize(votes, posterior, extra)
         converged = len(objective) > 1 and objective[-1] - objective[-2] < tolerance * len(votes.item)
     return DawidSkene(
         items=ids[0],
@@ -160,11 +190,32 @@ def _shares(votes: _Votes) -> Floats:
     return shares
 
 
-def _maximize(votes: _Votes, posterior: Floats, smoothing: float) -> tuple[Floats, Floats]:
-    """Return the prior (K,) and the confusion matrices (A, K, K) that fit the posteriors best (2.3, 2.4)."""
+def _one_coin(votes: _Votes, posterior: Floats, steps: int) -> Floats:
+    """Return confusion matrices (A, K, K) of annotators who are right with one probability each, all errors alike."""
+    for _ in range(min(steps, _COIN_STEPS)):
+        posterior, _ = _expect(votes, posterior.mean(axis=0), _by_accuracy(votes, posterior))
+    return _by_accuracy(votes, posterior)
+
+
+def _by_accuracy(votes: _Votes, posterior: Floats) -> Floats:
+    """An annotator's accuracy on items that somebody else answered or whose truth is known, drawn to the team's."""
     _, people, size = votes.shape
+    compared = (np.bincount(votes.item) > 1) | np.isneginf(votes.allowed).any(axis=1)
+    tells = compared[votes.item]
+    right = np.bincount(votes.person[tells], posterior[votes.item, votes.answer][tells], minlength=people)
+    total = np.bincount(votes.person[tells], minlength=people)
+    of_team = (right.sum() + 1) / (total.sum() + 2)
+    accuracy = np.minimum((right + _TEAM_VOTES * of_team) / (total + _TEAM_VOTES), _BEST_ACCURACY)
+    matrices = np.repeat((1 - accuracy) / (size - 1), size * size).reshape(people, size, size)
+    matrices[:, np.arange(size), np.arange(size)] = accuracy[:, None]
+    return matrices
+
+
+def _maximize(votes: _Votes, posterior: Floats, extra: Floats) -> tuple[Floats, Floats]:
+    """Return the prior (K,) and the confusion matrices (A, K, K) that fit the posteriors best (2.3, 2.4)."""
+    size = votes.shape[2]
     sums = np.add.reduceat(posterior[votes.item[votes.by_cell]], votes.cell_starts, axis=0)  # (cells, K)
-    counts = np.full((people, size, size), smoothing / size)
+    counts = extra.copy()
     counts[votes.cells[0], :, votes.cells[1]] += sums
     total = counts.sum(axis=2, keepdims=True)
     confusion = np.divide(counts, total, out=np.full_like(counts, 1 / size), where=total > 0)
@@ -182,6 +233,6 @@ def _expect(votes: _Votes, prior: Floats, confusion: Floats) -> tuple[Floats, fl
     return scaled / total, float((top + np.log(total)).sum())
 
 
-def _log_prior(confusion: Floats, smoothing: float) -> float:
-    """Log-density of the smoothing (a Dirichlet prior), up to a constant."""
-    return float(smoothing / confusion.shape[-1] * np.log(confusion).sum()) if smoothing else 0.0
+def _log_prior(confusion: Floats, extra: Floats) -> float:
+    """Log-density of the added votes (a Dirichlet prior), up to a constant."""
+    return float((extra * np.log(confusion)).sum()) if extra.any() else 0.0

@@ -186,6 +186,35 @@ def test_known_truth_is_certain_and_tells_who_is_good() -> None:
     assert unheard.posterior[0].tolist() == [0, 0, 1]
 
 
+def test_ties_judged_by_the_records_of_settled_images() -> None:
+    """Ten classes, few votes a class: single cells tell nothing, the accuracy on the whole does."""
+    generator = np.random.default_rng(0)
+    truth = generator.integers(10, size=300)
+    hasty = np.where(generator.random(300) < 0.5, truth, (truth + 1 + generator.integers(9, size=300)) % 10)
+    items, people, classes = np.tile(np.arange(300), 2), np.repeat([0, 1], 300), np.concatenate([truth, hasty])
+    ties = np.flatnonzero(hasty != truth)
+    known, asked = ties[:30], np.isin(items, ties[30:])
+    votes = items[~asked], people[~asked], classes[~asked]
+    found = dawid_skene(*votes, known_items=known, known_classes=truth[known], shrinkage=100)
+    ids, posterior = found.posterior_of(items[asked], people[asked], classes[asked])
+    assert ids.tolist() == ties[30:].tolist()
+    assert (found.classes[posterior.argmax(axis=1)] == truth[ids]).all()
+    assert np.median(posterior.max(axis=1)) > 0.9
+    assert rising(found)
+    settled = ~np.isin(items, ties)
+    alike = dawid_skene(items[settled], people[settled], classes[settled], shrinkage=100)
+    _, even = alike.posterior_of(items[asked], people[asked], classes[asked])
+    assert even.max() < 0.9  # both were always right so far: nobody knows
+
+
+def test_strangers_and_new_classes_tell_nothing() -> None:
+    found = dawid_skene([1, 2, 3], [1, 1, 1], [0, 1, 1])
+    ids, posterior = found.posterior_of([9, 9, 8], [5, 1, 1], [0, 7, 1])
+    assert ids.tolist() == [8, 9]
+    np.testing.assert_allclose(posterior[1], found.prior)
+    assert found.posterior_of([], [], [])[1].shape == (0, 2)
+
+
 def test_known_truth_that_nobody_named_is_possible_without_smoothing() -> None:
     known = {"known_items": [1, 2], "known_classes": [0, 7]}
     found = dawid_skene([1, 2, 2], [1, 1, 2], [0, 0, 0], **known, smoothing=0, steps=5)
@@ -201,6 +230,7 @@ def test_known_truth_that_nobody_named_is_possible_without_smoothing() -> None:
         (([1], [1], [0.5]), {}),
         (([1], [1], [0]), {"smoothing": -1}),
         (([1], [1], [0]), {"smoothing": math.nan}),
+        (([1], [1], [0]), {"shrinkage": -1}),
         (([1], [1], [0]), {"steps": 0}),
         (([1], [1], [0]), {"known_items": [1], "known_classes": []}),
     ],

@@ -1,0 +1,66 @@
+// Shows one image to a reviewer: fetched with the token, never by an address that works without it.
+
+const TINY = 100; // an image smaller than this is scaled up with hard edges
+
+class Reviewer {
+  constructor(root) {
+    this.root = root;
+    this.shown = null;
+    this.address = null;
+  }
+
+  update(data, askForToken) {
+    if (!this.server) this.server = new Server(data.project, askForToken);
+    this.server.askForToken = askForToken;
+    this.server.setToken(data.token, data.expires_in);
+    if (data.sample === this.shown) return;
+    this.shown = data.sample;
+    this.root.dataset.state = "loading";
+    this.load(data.sample, data.alt);
+  }
+
+  async load(sample, alt) {
+    try {
+      const blob = await this.server.image(sample);
+      if (sample !== this.shown) return; // another one is wanted by now
+      this.release();
+      this.address = URL.createObjectURL(blob);
+      const image = new Image();
+      image.alt = alt;
+      image.src = this.address;
+      await image.decode();
+      if (sample !== this.shown) return;
+      image.className = Math.max(image.naturalWidth, image.naturalHeight) < TINY ? "tiny" : "";
+      this.show(image, "ready");
+    } catch (error) {
+      if (sample !== this.shown) return;
+      this.shown = null; // the next run of the page tries again
+      const text = document.createElement("p");
+      text.textContent = error instanceof Refused ? error.message : "The image cannot be loaded. Reload the page.";
+      this.show(text, "broken");
+    }
+  }
+
+  show(element, state) {
+    this.root.replaceChildren(element);
+    this.root.dataset.state = state;
+    this.root.dataset.sample = this.shown ?? "";
+  }
+
+  release() {
+    if (this.address) URL.revokeObjectURL(this.address);
+    this.address = null;
+  }
+}
+
+const reviewers = new WeakMap();
+
+export default function mount({ data, parentElement, setStateValue }) {
+  let reviewer = reviewers.get(parentElement);
+  if (!reviewer) reviewers.set(parentElement, (reviewer = new Reviewer(parentElement.querySelector(".reviewer"))));
+  reviewer.update(data, () => setStateValue("renew", Date.now()));
+  return () => {
+    reviewers.get(parentElement)?.release();
+    reviewers.delete(parentElement);
+  };
+}
