@@ -5,9 +5,9 @@ from __future__ import annotations
 from db.records.answers import Answer, ClaimedQuery, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
-from db.records.people import Actor, Role, User
+from db.records.people import Actor, Member, Role, User
 from db.records.progress import Progress, Standing
-from db.records.projects import ClassRecord, Project, ProjectSpec
+from db.records.projects import ClassRecord, ClassUsage, Project, ProjectSpec, RetiredClass
 from db.records.rounds import DueRound, Finished, Holdout, NewQuery, NewQueue, Round, RoundSummary
 from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
 
@@ -16,6 +16,7 @@ __all__ = [
     "Answer",
     "ClaimedQuery",
     "ClassRecord",
+    "ClassUsage",
     "Command",
     "Counts",
     "Display",
@@ -24,6 +25,7 @@ __all__ = [
     "Holdout",
     "Job",
     "LabelRow",
+    "Member",
     "ModelVersion",
     "NewFile",
     "NewModelVersion",
@@ -41,6 +43,7 @@ __all__ = [
     "Receipt",
     "RecentAnswer",
     "Registered",
+    "RetiredClass",
     "Role",
     "Round",
     "RoundSummary",

@@ -34,3 +34,15 @@ class User:
     role: Role | None
     active: bool
     created_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A person in one project. `role` is what holds there (the higher of its own and the one for all projects).
+
+    `state` is 'active', 'paused' (nothing is handed out) or 'excluded' (the answers do not count either).
+    """
+
+    user: User
+    role: Role
+    state: str
