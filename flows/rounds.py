@@ -17,6 +17,7 @@ from flows.errors import UsageError
 from flows.jobs import working
 from flows.learning import train_version
 from flows.locks import device_slot
+from flows.outputs import in_todays_classes
 from flows.ranking import Ranking, rank, store_copies, store_pseudo_labels
 from flows.report import Reporter
 from flows.store import Store
@@ -115,7 +116,7 @@ def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = N
     holdout = pick_holdout(store, project, turn.number, wanted, pool_left=ranking.selection is not None)
     queries = build_queries(ranking, holdout, wanted)
     queue = NewQueue(queries=queries, strategy=ranking.strategy, diagnostics=diagnostics)
-    round_store.enqueue(store.database, store.actor, round_id, queue)
+    round_store.enqueue(store.database, store.actor, round_id, in_todays_classes(project, queue))
     return sum(not query.reserve for query in queries)
 
 
