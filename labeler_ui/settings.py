@@ -18,11 +18,13 @@ class Settings:
         home: BORDERLINE_HOME, absolute; the default is `~/.borderline`.
         database_url: BORDERLINE_DATABASE_URL, or None for the embedded SQLite file below `home`.
         default_name: The name offered first in the sidebar.
+        ingest_root: BORDERLINE_INGEST_ROOT, the folder that images may be read from, or None.
     """
 
     home: Path
     database_url: str | None
     default_name: str
+    ingest_root: Path | None = None
 
 
 def load() -> Settings:
@@ -32,6 +34,7 @@ def load() -> Settings:
         home=home,
         database_url=os.environ.get("BORDERLINE_DATABASE_URL") or None,
         default_name=_default_name(),
+        ingest_root=Path(root).expanduser().absolute() if (root := os.environ.get("BORDERLINE_INGEST_ROOT")) else None,
     )
 
 

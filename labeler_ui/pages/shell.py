@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from labeler_ui.pages import images, label, progress, visit
+from labeler_ui.pages import label, progress, project, visit
 from labeler_ui.theme import LOGO, favicon
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     pages = [
         st.Page(lambda: label.show(here), title="Label", icon=":material/sell:", url_path="label", default=True),
         st.Page(lambda: progress.show(here), title="Progress", icon=":material/show_chart:", url_path="progress"),
-        st.Page(lambda: images.show(here), title="Images", icon=":material/add_photo_alternate:", url_path="images"),
+        st.Page(lambda: project.show(here), title="Project", icon=":material/tune:", url_path="project"),
     ]
     chosen = st.navigation(pages)
     if here is not None:

@@ -13,6 +13,7 @@ from db.engine import Database
 from db.errors import InvalidInput, PermissionDenied
 from db.projects import Project
 from labeler_ui import settings, store
+from labeler_ui.pages import project_new
 from labeler_ui.pages.text import plain
 
 
@@ -33,7 +34,7 @@ def sidebar() -> Visit | None:
         existing = projects.list_projects(database, actor)
         if existing:
             return Visit(database=database, actor=actor, project=_pick_project(existing))
-    _no_project()
+    _no_project(database, actor)
     return None
 
 
@@ -89,7 +90,7 @@ def _pick_project(existing: Sequence[Project]) -> Project:
     return by_name[current]
 
 
-def _no_project() -> None:
+def _no_project(database: Database, actor: Actor) -> None:
     """Teach the next command where there is nothing to label yet."""
     st.title("Welcome to Borderline")
     st.write("There is no project yet. A project is one labeling job: its classes and its images.")
@@ -101,3 +102,5 @@ def _no_project() -> None:
         language="bash",
     )
     st.caption("This page looks again when you reload it.")
+    with st.expander("Or create it here"):
+        project_new.form(database, actor)
