@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from collections.abc import Sequence
@@ -14,10 +15,10 @@ from db import commands
 from db.records import Command
 from labeler_ui import settings
 from labeler_ui.folders import readable_folder
+from labeler_ui.hosts import is_loopback
 from labeler_ui.pages.said import attempt
 from labeler_ui.pages.text import plain
 from labeler_ui.pages.visit import Visit
-from labeler_ui.server import is_loopback
 
 REFRESH_SECONDS = 3
 MOST_FILES = 2000
@@ -83,7 +84,8 @@ def point_at(here: Visit, text: str, labels: str, split: str, *, copy: bool) -> 
         InvalidInput: It is no folder, or not one that may be read from here.
     """
     found = settings.load()
-    local = is_loopback(str(st.get_option("server.address") or ""))
+    accounts = os.environ.get("BORDERLINE_ACCOUNTS", "") not in ("", "local")  # behind a proxy loopback says nothing
+    local = not accounts and is_loopback(str(st.get_option("server.address") or ""))
     folder = readable_folder(text, root=found.ingest_root, local=local)
     payload = {"source": str(folder), "labels": labels, "split": split or None, "copy_files": copy}
     key = f"folder-{uuid.uuid4().hex}"

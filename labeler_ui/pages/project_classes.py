@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from db import classes
@@ -29,8 +31,8 @@ def show(here: Visit) -> None:
         st.caption(f"Merged or removed: {gone}. Their history stays.")
     _add(here)
     st.subheader("Change a class", anchor=False)
-    entry = st.selectbox("Class", project.classes, format_func=lambda item: item.name, key=f"class-{project.id}")
-    if entry is not None and entry in project.classes:
+    entry = _pick(project.classes, "Class", f"class-{project.id}")
+    if entry is not None:
         _rename(here, entry)
         left, right = st.columns(2)
         with left.popover("Merge into another ...", width="stretch"):
@@ -118,9 +120,14 @@ def _remove(here: Visit, entry: ClassRecord, used: ClassUsage) -> None:
 
 
 def _other(here: Visit, entry: ClassRecord, label: str, key: str) -> ClassRecord | None:
-    others = [other for other in here.project.classes if other.id != entry.id]
-    chosen = st.selectbox(label, others, format_func=lambda item: item.name, key=key)
-    return chosen if chosen in others else None
+    return _pick([other for other in here.project.classes if other.id != entry.id], label, key)
+
+
+def _pick(entries: Sequence[ClassRecord], label: str, key: str) -> ClassRecord | None:
+    """Draw a list of classes; it holds ids, so that a choice outlives a new name."""
+    by_id = {entry.id: entry for entry in entries}
+    chosen = st.selectbox(label, list(by_id), format_func=lambda class_id: by_id[class_id].name, key=key)
+    return None if chosen is None else by_id.get(chosen)
 
 
 def _question(text: str) -> None:

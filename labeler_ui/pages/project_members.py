@@ -33,9 +33,12 @@ def show(here: Visit) -> None:
     if not others:
         return
     st.subheader("Change a member", anchor=False)
-    chosen = st.selectbox("Person", others, format_func=lambda entry: entry.user.name, key=f"member-{here.project.id}")
-    if chosen in others:
-        _change(here, chosen)
+    by_id = {entry.user.id: entry for entry in others}
+    chosen = st.selectbox(
+        "Person", list(by_id), format_func=lambda user_id: by_id[user_id].user.name, key=f"member-{here.project.id}"
+    )
+    if chosen in by_id:
+        _change(here, by_id[chosen])
 
 
 def _add(here: Visit) -> None:

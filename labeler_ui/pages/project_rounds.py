@@ -51,7 +51,7 @@ def _running(here: Visit, job: Job) -> None:
             help="It stops at its next step; what was saved is kept. A canceled round waits until it is started again.",
         )
         if asked and attempt(lambda: jobs.request_cancel(here.database, here.actor, job.id), "It stops soon."):
-            st.rerun(scope="fragment")
+            st.rerun()
 
 
 def _state(here: Visit, now: Progress, latest: Job | None, *, busy: bool) -> None:
