@@ -80,7 +80,8 @@ def require_class(session: Session, project_id: int, class_id: int | None) -> No
     if class_id is None:
         return
     mine = ClassRow.id == class_id, ClassRow.project_id == project_id, ClassRow.retired_at.is_(None)
-    if session.scalars(select(ClassRow.id).where(*mine)).one_or_none() is None:
+    held = select(ClassRow.id).where(*mine).with_for_update(read=True, key_share=True)  # a merge waits, or is seen
+    if session.scalars(held).one_or_none() is None:
         raise InvalidInput(f"expected a class of this project, got the id {class_id}; reload the page")
 
 

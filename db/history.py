@@ -7,12 +7,14 @@ from sqlalchemy.orm import Session
 
 from db.access import authorize
 from db.engine import Database
+from db.projects import load
 from db.records import Actor, Holdout, Role, Round, RoundSummary
 from db.tables import (
     ClassRow,
     LabelTableRow,
     ModelVersionRow,
     PredictionRow,
+    ProjectRow,
     QueryRow,
     RoundModelRow,
     RoundRow,
@@ -86,7 +88,9 @@ def _gained(session: Session, project_id: int) -> dict[int, int]:
 
 def holdout_accuracy(session: Session, project_id: int) -> dict[int, Holdout]:
     """Return, by model version id, its stored predictions judged by today's holdout labels."""
-    right = func.sum(case((PredictionRow.position == ClassRow.position, 1), else_=0))
+    moved = _moved(session, project_id)
+    said = case(moved, value=PredictionRow.position, else_=PredictionRow.position) if moved else PredictionRow.position
+    right = func.sum(case((said == ClassRow.position, 1), else_=0))
     statement = (
         select(PredictionRow.model_version_id, right, func.count())
         .join(SampleRow, SampleRow.id == PredictionRow.sample_id)
@@ -98,6 +102,13 @@ def holdout_accuracy(session: Session, project_id: int) -> dict[int, Holdout]:
     return {
         version: Holdout(correct=int(correct), total=total) for version, correct, total in session.execute(statement)
     }
+
+
+def _moved(session: Session, project_id: int) -> dict[int, int]:
+    """Return position -> today's, of classes that were merged: a model of before them was right in today's terms."""
+    project = load(session, session.get_one(ProjectRow, project_id))
+    places = {entry.position: project.live_position(entry.position) for entry in project.retired}
+    return {old: new for old, new in places.items() if new is not None}
 
 
 def read_round(session: Session, turn: RoundRow) -> Round:

@@ -11,14 +11,20 @@ from db.clock import now
 from db.engine import Database
 from db.errors import InvalidInput, NotFound
 from db.records import Actor, Job, Role
-from db.tables import JobRow
+from db.tables import JobRow, ProjectRow
 
 _ENDS = ("done", "failed", "canceled")
+STALE_AFTER_MS = 60_000
 _SILENT = "It stopped without a word (killed, or the machine went down)."
 
 
 def begin(
-    database: Database, actor: Actor, project_id: int | None, kind: str, owner: str, stale_after_ms: int = 60_000
+    database: Database,
+    actor: Actor,
+    project_id: int | None,
+    kind: str,
+    owner: str,
+    stale_after_ms: int = STALE_AFTER_MS,
 ) -> Job | None:
     """Start a job, or return None while another of its kind is alive.
 
@@ -33,6 +39,8 @@ def begin(
 
     def work(session: Session) -> Job | None:
         authorize(session, actor, project_id, Role.administrator)
+        if project_id is not None:  # classes are merged under this lock, while nothing runs
+            session.execute(select(ProjectRow.id).where(ProjectRow.id == project_id).with_for_update(key_share=True))
         statement = select(JobRow).where(JobRow.scope == scope, JobRow.kind == kind).order_by(JobRow.id.desc()).limit(1)
         last = session.scalars(statement.with_for_update(key_share=True)).one_or_none()
         at = now(session)
@@ -90,6 +98,13 @@ def running(database: Database, project_id: int | None = None) -> list[Job]:
     return database.read(
         lambda session: [_job(row) for row in session.scalars(select(JobRow).where(*mine).order_by(JobRow.id))]
     )
+
+
+def alive_in(session: Session, project_id: int) -> str | None:
+    """Return the kind of a job of the project whose heart beats, inside of a transaction; None if all is quiet."""
+    beats = JobRow.heartbeat_at > now(session) - STALE_AFTER_MS
+    mine = JobRow.project_id == project_id, JobRow.state == "running", beats
+    return session.scalars(select(JobRow.kind).where(*mine).order_by(JobRow.id).limit(1)).one_or_none()
 
 
 def latest(database: Database, project_id: int | None, kind: str | None = None) -> Job | None:

@@ -14,8 +14,9 @@ from db.access import authorize
 from db.clock import now
 from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound, PermissionDenied
-from db.records import Actor, ClassRecord, Project, ProjectSpec, Role
+from db.records import Actor, ClassRecord, Project, ProjectSpec, RetiredClass, Role
 from db.tables import ClaimRow, ClassRow, ProjectRow, QueryRow
+from db.workforce import who_may_answer
 
 __all__ = [
     "ClassRecord",
@@ -77,12 +78,23 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
 _FIXED = ("kind", "image_size", "channels", "classes")  # the stored images and models depend on them
 
 
-def create_project(database: Database, actor: Actor, spec: ProjectSpec) -> Project:
+def create_project(
+    database: Database, actor: Actor, spec: ProjectSpec, *, people_expected: int | None = None
+) -> Project:
     """Create a project with its classes, which get the keys 1 to 9, then letters.
+
+    Args:
+        database: the store.
+        actor: the acting user.
+        spec: what the project is to be.
+        people_expected: how many people will answer; an overlap above it (and above those known already) is refused.
+            The page and the command line always say it. None asks for no check: a program that sets projects up
+            before anybody is there; its rounds close with the votes that can be had.
 
     Raises:
         PermissionDenied: below administrator.
-        InvalidInput: for a value out of range, or classes that are missing, repeated or too many.
+        InvalidInput: for a value out of range, an overlap that nobody could meet, or classes that are missing,
+            repeated or too many.
         Conflict: if a project of that name exists.
     """
     values = {field: check(getattr(spec, field)) for field, check in _CHECKS.items()}
@@ -93,11 +105,14 @@ def create_project(database: Database, actor: Actor, spec: ProjectSpec) -> Proje
     def work(session: Session) -> Project:
         authorize(session, actor, None, Role.administrator)
         _require_free(session, values["name"])
+        _check_order(values["overlap"], values["max_overlap"])
+        if people_expected is not None:
+            _check_people(session, None, people_expected, values)
         at = now(session)
         row = ProjectRow(**values, channels=spec.channels, state="active", created_by=actor.user_id, created_at=at)
         session.add(row)
         session.flush()
-        keys = _keys(len(names))
+        keys = class_keys(len(names))
         session.add_all(
             ClassRow(project_id=row.id, name=name, position=position, key=keys[position], created_at=at)
             for position, name in enumerate(names)
@@ -136,12 +151,22 @@ def list_projects(database: Database, actor: Actor) -> list[Project]:
     return database.read(work)
 
 
-def update_project(database: Database, actor: Actor, project_id: int, **changes: object) -> Project:
-    """Change settings of a project; the image size, the channels and the classes stay.
+def update_project(
+    database: Database, actor: Actor, project_id: int, *, people_expected: int = 0, **changes: object
+) -> Project:
+    """Change settings of a project; the image size and the channels stay, classes have functions of their own.
+
+    Args:
+        database: the store.
+        actor: the acting user.
+        project_id: the project.
+        people_expected: how many people will answer, if more than are known: a name is known once somebody picked it
+            on the page (local mode) or has an account. An overlap above both is refused, as when a project is created.
+        changes: settings by name.
 
     Raises:
         PermissionDenied: below administrator in it.
-        InvalidInput: for an unknown setting or a value out of range.
+        InvalidInput: for an unknown setting, a value out of range, or an overlap that the people cannot meet.
         Conflict: if the new name is taken.
     """
     for field in changes:
@@ -156,8 +181,11 @@ def update_project(database: Database, actor: Actor, project_id: int, **changes:
         row = _locked(session, actor, project_id)
         if values.get("name", row.name) != row.name:
             _require_free(session, str(values["name"]))
+        raised = {field: value for field, value in values.items() if value != getattr(row, field)}
         for field, value in values.items():
             setattr(row, field, value)
+        _check_order(row.overlap, row.max_overlap)
+        _check_people(session, project_id, people_expected, raised)
         session.flush()
         return load(session, row)
 
@@ -202,14 +230,25 @@ def delete_project(database: Database, actor: Actor, project_id: int) -> None:
 
 def load(session: Session, row: ProjectRow) -> Project:
     """Make the record of a project's row."""
-    classes = session.scalars(
-        select(ClassRow).where(ClassRow.project_id == row.id, ClassRow.retired_at.is_(None)).order_by(ClassRow.position)
-    )
+    statement = select(ClassRow).where(ClassRow.project_id == row.id).order_by(ClassRow.position)
+    every = session.scalars(statement.execution_options(populate_existing=True)).all()
     fields = {field: getattr(row, field) for field in (*_CHECKS, "id", "state", "channels", "created_at")}
     if row.reserve_size is None:
         fields["reserve_size"] = 2 * row.batch_size
-    records = (ClassRecord(id=item.id, name=item.name, position=item.position, key=item.key) for item in classes)
-    return Project(**fields, classes=tuple(records))
+    named = [(item, {"id": item.id, "name": item.name, "position": item.position}) for item in every]
+    classes = tuple(ClassRecord(**values, key=item.key) for item, values in named if item.retired_at is None)
+    if len(classes) == len(every):
+        return Project(**fields, classes=classes)
+    into = {item.id: item.merged_into_id for item in every if item.retired_at is not None}
+    gone = (RetiredClass(**values, live_id=_end_of(into, item.id)) for item, values in named if item.id in into)
+    return Project(**fields, classes=classes, retired=tuple(gone))
+
+
+def _end_of(into: Mapping[int, int | None], class_id: int | None) -> int | None:
+    """Follow merges to the class in use; a class is merged into one in use, so there are no circles."""
+    while class_id in into:
+        class_id = into[class_id]
+    return class_id
 
 
 def _locked(session: Session, actor: Actor, project_id: int) -> ProjectRow:
@@ -262,6 +301,25 @@ def _visible(session: Session, actor: Actor, project_id: int) -> bool:
     return True
 
 
+def _check_order(overlap: int, max_overlap: int | None) -> None:
+    if max_overlap is not None and max_overlap < overlap:
+        raise InvalidInput(f"expected max_overlap of at least the overlap, {overlap}, got {max_overlap}; raise it, too")
+
+
+def _check_people(session: Session, project_id: int | None, expected: int, values: Mapping[str, Any]) -> None:
+    """Refuse more votes than there are people: nobody answers an image twice."""
+    inputs.integer(expected, "people_expected", 0, 100_000)
+    known = len(who_may_answer(session, project_id))
+    most = max(1, known, expected)
+    for field in ("overlap", "max_overlap"):
+        if (values.get(field) or 0) > most:
+            there = "1 person may answer here" if known == 1 else f"{known} people may answer here"
+            raise InvalidInput(
+                f"expected {field} of at most {most}, got {values[field]}, but {there}; add people first "
+                "(in local mode a name counts once somebody picked it), or say how many people are expected"
+            )
+
+
 def _class_names(given: object) -> list[str]:
     if not isinstance(given, tuple | list) or not 2 <= len(given) <= MOST_CLASSES:
         raise InvalidInput(f"expected 2 to {MOST_CLASSES} classes, got {given!r:.80}; name what an image can be")
@@ -273,6 +331,7 @@ def _class_names(given: object) -> list[str]:
     return names
 
 
-def _keys(count: int) -> list[str]:
+def class_keys(count: int) -> list[str]:
+    """Return keys for classes by position: 1 to 9, letters, then '#33' and on, which no keyboard has."""
     free = [key for key in _KEYS if key not in _RESERVED]
     return free[:count] + [f"#{number}" for number in range(len(free) + 1, count + 1)]

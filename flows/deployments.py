@@ -16,7 +16,7 @@ from db.errors import StoreBusy
 from flows import reconcile as reconciling
 from flows import rounds
 from flows.errors import AlreadyRunning
-from flows.ingest import IngestOptions, clear_inbox, ingest_source
+from flows.ingest import IngestOptions, clear_inbox, ingest_source, require_allowed
 from flows.jobs import describe, working
 from flows.report import ArtifactReporter, Reporter
 from flows.retrain import retrain_project
@@ -107,6 +107,8 @@ def ingest(
         _answering(store, command_id) as said,
         working(store, project_id, "ingest", ArtifactReporter()) as job,
     ):
+        if command_id is not None:
+            require_allowed(store.settings, source)
         options = IngestOptions(split=split, labels=labels, copy=copy_files)
         report = ingest_source(store, project_id, source, options, job)
         said.extend(ingest_words(report))

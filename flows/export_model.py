@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ Trained by Borderline on {labels} labels{copies}; version {number} of its projec
 | input | float32 `(B, {channels}, {size}, {size})`, pixels in [0, 1]; normalization is inside the model |
 | images | scaled to fit inside {size} x {size} with their shape kept, padded with black |
 | output | logits `(B, {count})`; softmax gives probabilities |
-| classes, in order | {classes} |
+| classes, in order | {classes} |{merged}
 | recipe | `{recipe}` |
 | seed | {seed} |
 | sha256 of the weights | `{sha256}` |
@@ -68,7 +69,8 @@ def export_model(store: Store, name: str, folder: Path, formats: tuple[str, ...]
     folder.mkdir(parents=True, exist_ok=True)
     model = load_version(store, version).eval()
     example = torch.zeros(2, project.channels, project.image_size, project.image_size)  # (B, C, S, S)
-    written = [_write_card(folder, project, version), _write_classes(folder, project)]
+    names = project.output_names[: model.architecture.classes]
+    written = [_write_card(folder, project, version, names), _write_classes(folder, names)]
     if "safetensors" in formats:
         check_file(store.path(version.path), version.sha256)
         written.append(Path(shutil.copyfile(store.path(version.path), folder / "model.safetensors")))
@@ -79,7 +81,7 @@ def export_model(store: Store, name: str, folder: Path, formats: tuple[str, ...]
     return written
 
 
-def _write_card(folder: Path, project: Project, version: ModelVersion) -> Path:
+def _write_card(folder: Path, project: Project, version: ModelVersion, names: Sequence[str]) -> Path:
     path = folder / "README.md"
     copies = f" and {version.copies_used} adversarial copies" if version.copies_used else ""
     path.write_text(
@@ -91,8 +93,9 @@ def _write_card(folder: Path, project: Project, version: ModelVersion) -> Path:
             architecture=version.architecture,
             channels=project.channels,
             size=project.image_size,
-            count=len(project.classes),
-            classes=", ".join(project.class_names),
+            count=len(names),
+            classes=", ".join(names),
+            merged=_merged(project, len(names)),
             recipe=version.recipe,
             seed=version.seed,
             sha256=version.sha256,
@@ -115,9 +118,20 @@ def _figures(version: ModelVersion) -> str:
     return "\n".join(lines) or "No labeled test split: see the project's holdout on its Progress page."
 
 
-def _write_classes(folder: Path, project: Project) -> Path:
+def _merged(project: Project, outputs: int) -> str:
+    """Say of each output whose class is no longer in use what it means: a name may stand there twice."""
+    lines = []
+    for entry in project.retired:
+        if entry.position < outputs:
+            into = project.output_names[entry.position]
+            what = "is no class any more" if entry.live_id is None else f"counts as {into}"
+            lines.append(f"\n| output {entry.position} | was {entry.name}, {what} |")
+    return "".join(lines)
+
+
+def _write_classes(folder: Path, names: Sequence[str]) -> Path:
     path = folder / "classes.json"
-    path.write_text(json.dumps(list(project.class_names), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(list(names), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return path
 
 

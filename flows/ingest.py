@@ -125,7 +125,7 @@ def check_source(project: Project, source: Source, options: IngestOptions) -> No
         shown = ", ".join(repr(name) for name in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
         raise UsageError(
             f"expected classes of project {project.name!r} ({', '.join(sorted(known))}), got {shown}; "
-            "do: create the project with these classes, or ingest with --labels ignore"
+            "do: add them (borderline project classes NAME add CLASS), or ingest with --labels ignore"
         )
 
 
@@ -211,6 +211,21 @@ def _row(store: Store, sample: PreparedSample, options: IngestOptions) -> NewSam
         copied=new_file(store, sample.copied) if sample.copied else None,
         notes=tuple(sample.notes),
     )
+
+
+def require_allowed(settings: Settings, source: str) -> None:
+    """Refuse a path that a page gave and that leads out of BORDERLINE_INGEST_ROOT, links followed, if that is set.
+
+    Raises:
+        UsageError: It does.
+    """
+    path = Path(source).resolve()
+    roots = [settings.ingest_root, settings.home / "inbox"]
+    if settings.ingest_root is not None and not any(path.is_relative_to(root.resolve()) for root in roots if root):
+        raise UsageError(
+            f"expected a path below {settings.ingest_root}, got {source!r}; do: put the images there, or ask whoever "
+            "runs Borderline to change BORDERLINE_INGEST_ROOT"
+        )
 
 
 def clear_inbox(source: Path) -> None:

@@ -14,6 +14,7 @@ from db import model_versions, samples
 from db.records import ModelVersion, NewFile, NewModelVersion, Project
 from flows.errors import UsageError
 from flows.files import new_file
+from flows.outputs import fold, live_positions
 from flows.report import Reporter
 from flows.store import Store
 from flows.training_data import open_pool, read_training_data
@@ -60,7 +61,7 @@ def train_version(
     seed = derive_seed(project.seed, "train", name)
     model = new_model(project, seed)
     folder = store.settings.project_folder(project.id, "models")
-    checkpoint = folder / f"{name}-{len(data.labeled.ids)}.checkpoint"
+    checkpoint = folder / f"{name}-{len(data.labeled.ids)}-{project.outputs}.checkpoint"
     report = train(
         model,
         data.labeled,
@@ -85,6 +86,7 @@ def train_version(
         round_id=round_id,
         metrics={
             "fingerprint": data.labeled.fingerprint(),
+            "classes": live_positions(project).tolist(),
             "pseudo_used": 0 if data.pseudo is None else len(data.pseudo),
             **_training_metrics(report),
             **_accuracies(evaluate(store, project, model, device, reporter)),
@@ -103,7 +105,7 @@ def new_model(project: Project, seed: int) -> Classifier:
     weights: Path | Literal["download"] | None = Path(project.weights) if project.weights else None
     return build_model(
         project.model,
-        classes=len(project.classes),
+        classes=project.outputs,
         channels=project.channels,
         image_size=project.image_size,
         seed=seed,
@@ -112,7 +114,7 @@ def new_model(project: Project, seed: int) -> Classifier:
 
 
 def _save(store: Store, project: Project, model: Classifier, path: Path, labels: int) -> NewFile:
-    metadata = {"classes": "\n".join(project.class_names), "project": project.name, "labels_used": str(labels)}
+    metadata = {"classes": "\n".join(project.output_names), "project": project.name, "labels_used": str(labels)}
     return new_file(store, save_model(model, path, metadata))
 
 
@@ -131,11 +133,16 @@ def _accuracies(figures: dict[str, dict[str, float | int]]) -> dict[str, Any]:
 
 
 def evaluate(
-    store: Store, project: Project, model: nn.Module, device: torch.device, reporter: Reporter
+    store: Store,
+    project: Project,
+    model: nn.Module,
+    device: torch.device,
+    reporter: Reporter,
+    splits: tuple[str, ...] = EVALUATION_SPLITS,
 ) -> dict[str, dict[str, float | int]]:
-    """Return ``{split: {accuracy, correct, total}}`` for the splits whose labels were known beforehand."""
+    """Return ``{split: {accuracy, correct, total}}`` for splits whose labels were known beforehand."""
     figures: dict[str, dict[str, float | int]] = {}
-    for split in EVALUATION_SPLITS:
+    for split in splits:
         ids, targets = samples.split_truth(store.database, project.id, split)
         if not len(ids):
             continue
@@ -154,14 +161,16 @@ def predict(
     ids: NDArray[np.int64],
     splits: tuple[str, ...],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the predicted class positions (N,) and their probabilities (N,) of some samples, in their order."""
+    """Return the predicted class positions (N,) and their probabilities (N,) of some samples, in their order.
+
+    Positions are those of classes in use today, whatever the model's age.
+    """
     index = samples.pool_index(store.database, project.id, splits=splits, labeled=None)
     pool = open_pool(store, index).subset(ids)
     found, logits = predict_logits(model, pool, device=device)  # (N,), (N, K)
     order = np.argsort(found, kind="stable")[np.argsort(np.argsort(ids, kind="stable"), kind="stable")]
-    probabilities = torch.softmax(logits.double(), dim=1)[torch.from_numpy(order)]
-    top = probabilities.max(dim=1)
-    return top.indices.numpy(), top.values.numpy()
+    probabilities = fold(project, torch.softmax(logits.double(), dim=1).numpy()[order])  # (N, L)
+    return live_positions(project)[probabilities.argmax(axis=1)], probabilities.max(axis=1)
 
 
 def _holdout_predictions(

@@ -20,6 +20,7 @@ from db.exchange.cells import formula_safe
 from db.records import ModelVersion, Project
 from flows.errors import UsageError
 from flows.learning import device_of, load_version
+from flows.outputs import fold
 from flows.report import Reporter
 from flows.store import Store
 from pipeline.data.decode import ImageSpec, decode_image
@@ -43,7 +44,7 @@ class RowWriter(Protocol):
     """Takes predictions chunk by chunk."""
 
     def write(self, names: list[str], probabilities: NDArray[np.float32]) -> None:
-        """Write a chunk: names (B,), probabilities (B, K)."""
+        """Write a chunk: names (B,), probabilities (B, L) of the classes in use."""
 
 
 def current_model(store: Store, project: Project) -> ModelVersion:
@@ -80,7 +81,7 @@ def predict_source(store: Store, name: str, source: Source, writer: RowWriter, r
             except ImageRejected as error:
                 report.rejected.append((item.name, error.reason))
         if names:
-            writer.write(names, _probabilities(model, np.stack(images), device))
+            writer.write(names, fold(project, _probabilities(model, np.stack(images), device)))
         report.predicted += len(names)
         reporter.progress(report.predicted + len(report.rejected), len(source), "predicting")
     return report
@@ -101,7 +102,7 @@ class CsvWriter:
         self._rows.writerow(["name", "class", "probability", *(formula_safe(f"p_{name}") for name in classes)])
 
     def write(self, names: list[str], probabilities: NDArray[np.float32]) -> None:
-        """Write a chunk: names (B,), probabilities (B, K)."""
+        """Write a chunk: names (B,), probabilities (B, L) of the classes in use."""
         for name, row in zip(names, probabilities, strict=True):
             best = int(row.argmax())
             figures = [f"{value:.6f}" for value in row]
@@ -123,7 +124,7 @@ class ParquetWriter:
         self._writer = pq.ParquetWriter(path, self._schema)
 
     def write(self, names: list[str], probabilities: NDArray[np.float32]) -> None:
-        """Write a chunk: names (B,), probabilities (B, K)."""
+        """Write a chunk: names (B,), probabilities (B, L) of the classes in use."""
         import pyarrow as pa
 
         best = probabilities.argmax(axis=1)  # (B,)

@@ -134,13 +134,16 @@ def _context(store: Store, project: Project, turn: Round, pool: ImagePool, repor
     if turn.model_version_id is not None:
         version = model_versions.get(store.database, store.actor, project.id, turn.model_version_id)
         model = load_version(store, version).to(device_of(store)).eval()
+    # A model of this round may be older than a class that was added since: labels of that one are not for it yet.
+    outputs = len(project.classes) if model is None else model.architecture.classes
+    there &= targets < (project.outputs if model is None else outputs)
     return QueryContext(
         pool=pool,
         labeled_ids=ids[there],
         labeled_targets=targets[there],
         labeled_images=everything.subset(ids[there]),
         model=model,
-        classes=len(project.classes),
+        classes=outputs,
         seed=derive_seed(project.seed, "query", turn.number),
         device=device_of(store),
         on_progress=reporter.progress,

@@ -58,8 +58,11 @@ def due_work(store: Store) -> list[DueWork]:
 def needs_a_person(last: Job | None) -> bool:
     """Tell whether a project's rounds failed so often in a row that trying again by itself helps nobody.
 
-    A process that was killed is no fault of the data, so it is taken up more often than one that raised.
+    A process that was killed is no fault of the data, so it is taken up more often than one that raised. What a person
+    canceled waits until a person starts it again, else it would be back within a second.
     """
+    if last is not None and last.state == "canceled":
+        return True
     if last is None or last.state != "failed":
         return False
     return last.attempt >= (MAX_KILLED_ATTEMPTS if last.error == KILLED else MAX_ATTEMPTS)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from db import model_versions, projects
-from db.records import ModelVersion
+from db.records import ModelVersion, Project
 from flows.errors import UsageError
-from flows.learning import train_version
+from flows.learning import device_of, evaluate, load_version, train_version
 from flows.locks import device_slot
+from flows.outputs import live_positions
 from flows.report import Reporter
 from flows.store import Store
 from flows.training_data import read_training_data
@@ -53,7 +54,7 @@ def retrain_project(store: Store, project_id: int, reporter: Reporter) -> Retrai
     name = f"retrain-{1 + max((version.number for version in versions), default=0)}"  # never an older version's file
     with device_slot(store, reporter):
         version = train_version(store, project, name, reporter, current=False)
-    if current is not None and is_worse(version, current):
+    if current is not None and is_worse(version, _in_todays_terms(store, project, current, reporter)):
         sentence = (
             f"Model version {version.number} is worse on validation than version {current.number}, which stays current."
         )
@@ -61,6 +62,16 @@ def retrain_project(store: Store, project_id: int, reporter: Reporter) -> Retrai
     model_versions.set_current(store.database, store.actor, project_id, version.id)
     sentence = f"Model version {version.number}, trained on {labels} labels, is current now."
     return RetrainOutcome(model_version_id=version.id, promoted=True, sentence=sentence)
+
+
+def _in_todays_terms(store: Store, project: Project, version: ModelVersion, reporter: Reporter) -> ModelVersion:
+    """Return a version with its figures measured anew where classes were added, merged or removed since."""
+    if version.metrics.get("classes", live_positions(project).tolist()) == live_positions(project).tolist():
+        return version
+    device = device_of(store)
+    figures = evaluate(store, project, load_version(store, version).to(device), device, reporter, ("validation",))
+    now = figures.get("validation", {}).get("accuracy")
+    return replace(version, metrics={**version.metrics, "validation_accuracy": now})
 
 
 def is_worse(new: ModelVersion, current: ModelVersion) -> bool:

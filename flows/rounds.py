@@ -19,6 +19,7 @@ from flows.errors import UsageError
 from flows.jobs import working
 from flows.learning import train_version
 from flows.locks import device_slot
+from flows.outputs import in_todays_classes
 from flows.pictures import store_pictures
 from flows.ranking import Ranking, rank, store_copies, store_pseudo_labels
 from flows.report import Reporter
@@ -125,7 +126,7 @@ def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = N
     if project.confirm_share > 0:
         diagnostics |= {"to_confirm": len(grid), "confirm_groups": len({query.group for query in grid})}
     queue = NewQueue(queries=[*queries, *grid], strategy=ranking.strategy, diagnostics=diagnostics)
-    round_store.enqueue(store.database, store.actor, round_id, queue)
+    round_store.enqueue(store.database, store.actor, round_id, in_todays_classes(project, queue))
     return sum(not query.reserve for query in queries)
 
 

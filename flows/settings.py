@@ -29,6 +29,8 @@ class Settings(BaseSettings):
         workers: Threads that decode images; 0 is one a core.
         webhook_allow_private: Let webhooks reach this machine and private networks.
         reconcile_seconds: Interval of the scheduled flow that finds what was lost between two processes.
+        ingest_root: Folder that images may be read from when a page asks for it; None allows any on a machine where
+            the page is for its own people alone, and none elsewhere. Commands in a terminal read from anywhere.
     """
 
     model_config = SettingsConfigDict(env_prefix="BORDERLINE_", extra="ignore")
@@ -45,11 +47,12 @@ class Settings(BaseSettings):
     workers: int = Field(default=0, ge=0)
     webhook_allow_private: bool = False
     reconcile_seconds: float = Field(default=300, gt=0)
+    ingest_root: Path | None = None
 
-    @field_validator("home")
+    @field_validator("home", "ingest_root")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+    def _absolute(cls, folder: Path | None) -> Path | None:
+        return None if folder is None else folder.expanduser().absolute()
 
     @cached_property
     def threads(self) -> int:
@@ -92,6 +95,8 @@ class Settings(BaseSettings):
             "BORDERLINE_WEBHOOK_ALLOW_PRIVATE": str(int(self.webhook_allow_private)),
             "BORDERLINE_RECONCILE_SECONDS": str(self.reconcile_seconds),
         }
+        if self.ingest_root:
+            variables["BORDERLINE_INGEST_ROOT"] = str(self.ingest_root)
         if self.database_url:
             variables["BORDERLINE_DATABASE_URL"] = self.database_url
         return variables

@@ -13,6 +13,7 @@ from db import copies as copy_store
 from db import pseudo_labels as pseudo_store
 from db import samples
 from db.records import PoolIndex, Project
+from flows.outputs import to_live
 from flows.store import Store
 from pipeline.data.pool import ImagePool
 from pipeline.files import check_file
@@ -105,6 +106,8 @@ def _read_pseudo_labels(store: Store, project: Project, labeled: LabeledImages) 
         return None
     check_file(store.path(file.path), file.sha256)
     pairs: NDArray[np.int64] = np.load(store.path(file.path), allow_pickle=False)  # (P, 2)
+    pairs = np.stack([pairs[:, 0], to_live(project, pairs[:, 1])], axis=1)
+    pairs = pairs[pairs[:, 1] >= 0]  # its class may be gone since
     index = samples.pool_index(store.database, project.id, splits=("pool",), labeled=False)
     usable = np.isin(pairs[:, 0], index.ids) & ~np.isin(pairs[:, 0], labeled.ids.numpy())
     if not usable.any():

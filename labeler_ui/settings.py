@@ -22,6 +22,7 @@ class Settings:
         mode: BORDERLINE_ACCOUNTS: 'local' (a name is enough, this machine only), 'accounts' (names with passwords) or
             'oidc' (a login provider).
         public_url: BORDERLINE_PUBLIC_URL, the address people type, without a slash at its end; None is unknown.
+        ingest_root: BORDERLINE_INGEST_ROOT, the folder that images may be read from, or None.
     """
 
     home: Path
@@ -29,11 +30,14 @@ class Settings:
     default_name: str
     mode: str = "local"
     public_url: str | None = None
+    ingest_root: Path | None = None
 
     @property
     def team(self) -> bool:
         """Whether people have to prove who they are."""
         return self.mode != "local"
+
+    ingest_root: Path | None = None
 
 
 def load() -> Settings:
@@ -49,6 +53,7 @@ def load() -> Settings:
         default_name=_default_name(),
         mode=_mode(),
         public_url=os.environ.get("BORDERLINE_PUBLIC_URL", "").strip().rstrip("/") or None,
+        ingest_root=Path(root).expanduser().absolute() if (root := os.environ.get("BORDERLINE_INGEST_ROOT")) else None,
     )
 
 

@@ -20,9 +20,9 @@ from db.records.grid import Group
 from db.records.integrations import ApiToken, Delivery, NewApiToken, NewWebhook, Parcel, TokenHolder, Webhook
 from db.records.machinery import Command, Job, OutboxMessage
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
-from db.records.people import Account, Actor, Invitation, Login, NewInvitation, NewSession, Role, User
+from db.records.people import Account, Actor, Invitation, Login, Member, NewInvitation, NewSession, Role, User
 from db.records.progress import Progress, Standing
-from db.records.projects import ClassRecord, Project, ProjectSpec
+from db.records.projects import ClassRecord, ClassUsage, Project, ProjectSpec, RetiredClass
 from db.records.quality import (
     AnnotatorRecord,
     Decision,
@@ -46,6 +46,7 @@ __all__ = [
     "ClaimedQuery",
     "ClassName",
     "ClassRecord",
+    "ClassUsage",
     "Command",
     "Counts",
     "Decision",
@@ -67,6 +68,7 @@ __all__ = [
     "LabelRow",
     "LabelingTask",
     "Login",
+    "Member",
     "ModelVersion",
     "Neighbor",
     "NewApiToken",
@@ -94,6 +96,7 @@ __all__ = [
     "Receipt",
     "RecentAnswer",
     "Registered",
+    "RetiredClass",
     "ReviewItem",
     "ReviewVote",
     "ReviewVotes",

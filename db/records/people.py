@@ -92,3 +92,15 @@ class Account:
     has_identity: bool
     sessions: int
     memberships: tuple[tuple[str, Role, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A person in one project. `role` is what holds there (the higher of its own and the one for all projects).
+
+    `state` is 'active', 'paused' (nothing is handed out) or 'excluded' (the answers do not count either).
+    """
+
+    user: User
+    role: Role
+    state: str

@@ -55,8 +55,39 @@ class ClassRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RetiredClass:
+    """A class that is no longer in use: its place in the model's output stays empty.
+
+    `live_id` is the class in use that its answers count for, over any number of merges; None if there is none.
+    """
+
+    id: int
+    name: str
+    position: int
+    live_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassUsage:
+    """What hangs on a class: labels, answers that stand, gold questions, images whose class came with them."""
+
+    labels: int = 0
+    answers: int = 0
+    gold: int = 0
+    known: int = 0
+
+    @property
+    def used(self) -> bool:
+        """Whether anything would be lost with the class."""
+        return bool(self.labels or self.answers or self.gold or self.known)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Project:
-    """A project as stored. `state` is 'active', 'paused' or 'finished'; `reserve_size` is resolved."""
+    """A project as stored. `state` is 'active', 'paused' or 'finished'; `reserve_size` is resolved.
+
+    `classes` are those in use, by position. Positions have gaps once classes were merged or removed (`retired`).
+    """
 
     id: int
     name: str
@@ -85,8 +116,33 @@ class Project:
     seed: int
     show_predictions: bool
     created_at: int
+    retired: tuple[RetiredClass, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes by position."""
+        """Names of the classes in use, in the order of their positions."""
         return tuple(entry.name for entry in self.classes)
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs a model of this project has: one a position, those of retired classes included."""
+        return 1 + max(entry.position for entry in (*self.classes, *self.retired))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What each output of a model means today, by position.
+
+        The output of a merged class means the class it was merged into; that of a removed one keeps its old name.
+        """
+        names = {entry.position: entry.name for entry in self.classes}
+        by_id = {entry.id: entry.name for entry in self.classes}
+        names |= {entry.position: by_id.get(entry.live_id or 0, entry.name) for entry in self.retired}
+        return tuple(names.get(position, "") for position in range(self.outputs))
+
+    def live_position(self, position: int) -> int | None:
+        """Return the position that counts today for one that a model of any age gave; None if its class is gone."""
+        places = {entry.id: entry.position for entry in self.classes}
+        for entry in self.retired:
+            if entry.position == position:
+                return places.get(entry.live_id or 0)
+        return position if position in places.values() else None

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flows.cli.classes import register_classes
 from flows.cli.console import as_json, say, store, table
+from flows.cli.members import register_members
+from flows.cli.options import (
+    ColdStart,
+    ConfirmConfidence,
+    ConfirmShare,
+    GoldShare,
+    Holdout,
+    HoldoutShare,
+    Json,
+    MaxOverlap,
+    Name,
+    PeopleExpected,
+    Reserve,
+    ShowWhy,
+    SpotCheckShare,
+    given,
+)
 
-Name = Annotated[str, typer.Argument(help="Name of the project.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-ColdStart = Annotated[str, typer.Option(help="What to ask while there is no model: a strategy that needs none.")]
+__all__ = ["ColdStart", "Json", "Name", "register_projects"]
 
 
 def register_projects(app: typer.Typer) -> None:
@@ -25,6 +43,8 @@ def register_projects(app: typer.Typer) -> None:
     group.command("resume")(resume)
     group.command("delete")(delete)
     group.command("delete-sample")(delete_sample)
+    register_classes(group)
+    register_members(group)
 
 
 def create(
@@ -42,10 +62,19 @@ def create(
     strategy: Annotated[str, typer.Option(help="What to ask next; see: borderline strategies.")] = "dfal",
     cold_start: ColdStart = "typiclust",
     batch: Annotated[int, typer.Option(help="Queries a round.", min=1)] = 10,
+    reserve: Reserve = None,
     overlap: Annotated[int, typer.Option(help="Annotators that answer each query.", min=1, max=20)] = 1,
-    holdout: Annotated[int, typer.Option(help="Images drawn at random to measure accuracy on.", min=0)] = 100,
+    max_overlap: MaxOverlap = None,
+    people_expected: PeopleExpected = 0,
+    gold_share: GoldShare = None,
+    confirm_share: ConfirmShare = None,
+    confirm_confidence: ConfirmConfidence = None,
+    spot_check_share: SpotCheckShare = None,
+    holdout: Holdout = 100,
+    holdout_share: HoldoutShare = None,
     guidelines: Annotated[Path | None, typer.Option(help="Markdown file that annotators can open.")] = None,
     show_predictions: Annotated[bool, typer.Option(help="Show the model's guess before the answer.")] = False,
+    show_why: ShowWhy = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random in the project.", min=0)] = 0,
     json: Json = False,
 ) -> None:
@@ -74,13 +103,23 @@ def create(
         cold_start=cold_start,
         batch_size=batch,
         overlap=overlap,
-        holdout_size=holdout,
         guidelines=checks.read_guidelines(guidelines),
         show_predictions=show_predictions,
         seed=seed,
+        **given(
+            reserve_size=reserve,
+            max_overlap=max_overlap,
+            gold_share=gold_share,
+            confirm_share=confirm_share,
+            confirm_confidence=confirm_confidence,
+            spot_check_share=spot_check_share,
+            holdout_size=holdout,
+            holdout_share=holdout_share,
+            show_why=show_why,
+        ),
     )
-    with store() as opened:
-        project = projects.create_project(opened.database, opened.actor, spec)
+    with store() as opened, explained_overlap():
+        project = projects.create_project(opened.database, opened.actor, spec, people_expected=people_expected)
     if json:
         say(as_json(project))
         return
@@ -90,32 +129,86 @@ def create(
 
 def edit(
     name: Name,
+    rename: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    model: Annotated[str | None, typer.Option(help="Classifier of the next round.")] = None,
     strategy: Annotated[str | None, typer.Option(help="What to ask from the next round on.")] = None,
     cold_start: Annotated[str | None, typer.Option(help="What to ask while there is no model.")] = None,
     recipe: Annotated[str | None, typer.Option(help="How the next model is trained.")] = None,
     batch: Annotated[int | None, typer.Option(help="Queries of the next round.", min=1)] = None,
+    reserve: Reserve = None,
+    overlap: Annotated[int | None, typer.Option(help="Annotators that answer each query.", min=1, max=20)] = None,
+    max_overlap: MaxOverlap = None,
+    people_expected: PeopleExpected = 0,
+    gold_share: GoldShare = None,
+    confirm_share: ConfirmShare = None,
+    confirm_confidence: ConfirmConfidence = None,
+    spot_check_share: SpotCheckShare = None,
+    holdout: Annotated[int | None, typer.Option(help="Holdout images; counts until it is drawn.", min=0)] = None,
+    holdout_share: HoldoutShare = None,
+    guidelines: Annotated[Path | None, typer.Option(help="Markdown file that annotators can open.")] = None,
+    show_predictions: Annotated[bool | None, typer.Option(help="Show the model's guess before the answer.")] = None,
+    show_why: ShowWhy = None,
     json: Json = False,
 ) -> None:
     """Change settings of a project; they hold from its next round on.
 
-    Example: borderline project edit birds --strategy margin+deduplicated
+    Example: borderline project edit birds --strategy margin+deduplicated --overlap 2 --max-overlap 3
     """
     from db import projects
     from flows import checks
 
-    given = {"strategy": strategy, "cold_start": cold_start, "recipe": recipe, "batch_size": batch}
-    changes = {field: value for field, value in given.items() if value is not None}
-    tests = {"strategy": checks.check_strategy, "cold_start": checks.check_cold_start, "recipe": checks.check_recipe}
+    changes = given(
+        name=rename,
+        model=model,
+        strategy=strategy,
+        cold_start=cold_start,
+        recipe=recipe,
+        batch_size=batch,
+        reserve_size=reserve,
+        overlap=overlap,
+        max_overlap=max_overlap,
+        gold_share=gold_share,
+        confirm_share=confirm_share,
+        confirm_confidence=confirm_confidence,
+        spot_check_share=spot_check_share,
+        holdout_size=holdout,
+        holdout_share=holdout_share,
+        guidelines=None if guidelines is None else checks.read_guidelines(guidelines),
+        show_predictions=show_predictions,
+        show_why=show_why,
+    )
+    tests = {"model": checks.check_model, "strategy": checks.check_strategy, "cold_start": checks.check_cold_start,
+             "recipe": checks.check_recipe}  # fmt: skip
     for field, test in tests.items():
         if field in changes:
             test(str(changes[field]))
-    with store() as opened:
+    if changes.get("max_overlap") == 0:  # how the command line says: never more than the overlap
+        changes["max_overlap"] = None
+    with store() as opened, explained_overlap():
         project = projects.get_project(opened.database, opened.actor, name)
-        project = projects.update_project(opened.database, opened.actor, project.id, **changes)
+        project = projects.update_project(
+            opened.database, opened.actor, project.id, people_expected=people_expected, **changes
+        )
     if json:
         say(as_json(project))
         return
-    say(f"{project.name}: " + ", ".join(f"{field} is {getattr(project, field)}" for field in given))
+    shown = [field for field in changes if field != "guidelines"] or ["strategy", "cold_start", "recipe", "batch_size"]
+    say(f"{project.name}: " + ", ".join(f"{field} is {getattr(project, field)}" for field in shown))
+
+
+@contextmanager
+def explained_overlap() -> Iterator[None]:
+    """Name the option that answers an overlap above the people who are known."""
+    from db.errors import InvalidInput
+
+    try:
+        yield
+    except InvalidInput as error:
+        if "people are expected" not in str(error):
+            raise
+        from flows.errors import UsageError
+
+        raise UsageError(f"{error} (--people-expected N)") from error
 
 
 def list_all(json: Json = False) -> None:

@@ -1,7 +1,8 @@
-"""The Images page: add images to a project from the browser; a flow reads and checks them."""
+"""Images of a project: uploaded from the browser or read from a folder; a flow reads and checks them."""
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from collections.abc import Sequence
@@ -13,11 +14,18 @@ import streamlit as st
 from db import commands
 from db.records import Command
 from labeler_ui import settings
+from labeler_ui.folders import readable_folder
+from labeler_ui.hosts import is_loopback
+from labeler_ui.pages.said import attempt
 from labeler_ui.pages.text import plain
 from labeler_ui.pages.visit import Visit
 
 REFRESH_SECONDS = 3
 MOST_FILES = 2000
+FOLDER_HELP = "A folder of images, flat or with a folder a class. The files stay where they are."
+LABELS = {"use": "are their labels", "hide": "are kept for simulations alone", "ignore": "mean nothing"}
+SPLITS = {"": "labeling (or what folders named train, validation, test say)", "pool": "labeling",
+          "validation": "validation: they choose the model", "test": "test: they measure it"}  # fmt: skip
 WORDS = {"pending": "being read ...", "done": "", "failed": "Could not be read: "}
 
 
@@ -30,14 +38,21 @@ class Upload(Protocol):
         """Return the content."""
 
 
-def show(here: Visit | None) -> None:
-    """Draw the page for adding images to a project."""
-    if here is None:
-        return
-    st.title("Add images", anchor=False)
+def draw(here: Visit) -> None:
+    """Draw both ways to add images, and what became of those before."""
     st.write(
-        "They join the images to choose from. Every file is checked; what cannot be used is named with its reason."
+        "New images join those to choose from. Every file is checked; what cannot be used is named with its reason."
     )
+    left, right = st.columns(2)
+    with left:
+        _upload(here)
+    with right:
+        _folder(here)
+    _history(here)
+
+
+def _upload(here: Visit) -> None:
+    st.subheader("From this computer", anchor=False)
     with st.form("upload", clear_on_submit=True, border=False):
         files = st.file_uploader("Image files", accept_multiple_files=True)
         sent = st.form_submit_button("Add these images", type="primary")
@@ -47,8 +62,34 @@ def show(here: Visit | None) -> None:
         take_in(here, files)
     elif sent:
         st.info("Choose some files first.")
-    st.caption(f"Many files? In a terminal: borderline ingest {plain(here.project.name)} FOLDER")
-    _history(here)
+
+
+def _folder(here: Visit) -> None:
+    st.subheader("From a folder of the server", anchor=False)
+    with st.form("folder", border=False):
+        text = st.text_input("Folder", key=f"folder-{here.project.id}", help=FOLDER_HELP)
+        labels = st.selectbox("Class folders inside", list(LABELS), format_func=LABELS.__getitem__, key="folder-labels")
+        split = st.selectbox("Use them for", list(SPLITS), format_func=SPLITS.__getitem__, key="folder-split")
+        copy = st.checkbox("Copy the files into Borderline's own folder", key="folder-copy")
+        sent = st.form_submit_button("Add this folder")
+    if sent and attempt(lambda: point_at(here, text, labels, split, copy=copy), "The folder is being read."):
+        st.rerun()
+    st.caption(f"Array files and data sets by name: borderline ingest {plain(here.project.name)} SOURCE")
+
+
+def point_at(here: Visit, text: str, labels: str, split: str, *, copy: bool) -> Command:
+    """Leave the wish to read a folder where it lies.
+
+    Raises:
+        InvalidInput: It is no folder, or not one that may be read from here.
+    """
+    found = settings.load()
+    accounts = os.environ.get("BORDERLINE_ACCOUNTS", "") not in ("", "local")  # behind a proxy loopback says nothing
+    local = not accounts and is_loopback(str(st.get_option("server.address") or ""))
+    folder = readable_folder(text, root=found.ingest_root, local=local)
+    payload = {"source": str(folder), "labels": labels, "split": split or None, "copy_files": copy}
+    key = f"folder-{uuid.uuid4().hex}"
+    return commands.post(here.database, here.actor, here.project.id, "ingest", payload, key)
 
 
 def take_in(here: Visit, files: Sequence[Upload]) -> Command:

@@ -14,7 +14,7 @@ from db.errors import InvalidInput, NotFound, PermissionDenied
 from db.projects import Project
 from db.records import Role
 from labeler_ui import settings, store
-from labeler_ui.pages import login
+from labeler_ui.pages import login, project_new
 from labeler_ui.pages.text import plain
 
 
@@ -153,3 +153,5 @@ def no_project(person: Person) -> None:
         language="bash",
     )
     st.caption("This page looks again when you reload it.")
+    with st.expander("Or create it here"):
+        project_new.form(person.database, person.actor)

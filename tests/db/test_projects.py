@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from db import access, projects
+from db import access, members, projects
 from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound
 from db.records import ProjectSpec
@@ -101,3 +101,37 @@ def test_some_settings_stay(database: Database, field: str) -> None:
     scene = make_scene(database, images=0)
     with pytest.raises(InvalidInput, match="setting that can change"):
         projects.update_project(database, scene.ada, scene.id, **{field: 3})
+
+
+def test_an_overlap_above_the_people_is_refused_with_the_reason(database: Database) -> None:
+    scene = make_scene(database, images=0)
+
+    def change(**values: object) -> object:
+        return projects.update_project(database, scene.ada, scene.id, **values)  # type: ignore[arg-type]
+
+    with pytest.raises(InvalidInput, match=r"overlap of at most 1, got 2, but 1 person may answer here; add people"):
+        change(overlap=2)
+    with pytest.raises(InvalidInput, match="max_overlap of at most 1, got 3"):
+        change(max_overlap=3)
+    bob = access.local_user(database, "bob")
+    access.add_user(database, scene.ada, "nobody here")
+    change(overlap=2)
+    with pytest.raises(InvalidInput, match="of at most 2, got 3, but 2 people"):
+        change(max_overlap=3)
+    with pytest.raises(InvalidInput, match="of at least the overlap"):
+        change(max_overlap=1)
+    change(max_overlap=3, people_expected=3)
+    members.set_state(database, scene.ada, scene.id, bob.user_id, "paused")
+    change(overlap=2, max_overlap=3, guidelines="what was accepted before never keeps other settings from changing")
+    with pytest.raises(InvalidInput):
+        change(overlap=3)
+
+
+def test_a_new_project_can_say_how_many_people_will_answer(database: Database) -> None:
+    ada = access.local_user(database, "ada")
+    spec = ProjectSpec(name="p", classes=("a", "b"), overlap=3)
+    with pytest.raises(InvalidInput, match="say how many people are expected"):
+        projects.create_project(database, ada, spec, people_expected=0)
+    assert projects.create_project(database, ada, spec, people_expected=3).overlap == 3
+    with pytest.raises(InvalidInput, match="at least the overlap"):
+        projects.create_project(database, ada, ProjectSpec(name="q", classes=("a", "b"), overlap=2, max_overlap=1))

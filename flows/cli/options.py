@@ -1,0 +1,33 @@
+"""Arguments and options that several commands share: one wording, one range."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+Name = Annotated[str, typer.Argument(help="Name of the project.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+ColdStart = Annotated[str, typer.Option(help="What to ask while there is no model: a strategy that needs none.")]
+Holdout = Annotated[int, typer.Option(help="Images drawn at random to measure accuracy on.", min=0)]
+
+Share = float | None
+MaxOverlap = Annotated[
+    int | None,
+    typer.Option(help="Votes at most while annotators disagree; 0: never more than --overlap.", min=0, max=20),
+]
+PeopleExpected = Annotated[int, typer.Option(help="How many people will answer, if more than are known yet.", min=0)]
+Reserve = Annotated[int | None, typer.Option(help="Queries that are served while the next round trains.", min=0)]
+GoldShare = Annotated[Share, typer.Option(help="Share of checks with a known answer.", min=0, max=1)]
+ConfirmShare = Annotated[Share, typer.Option(help="Images to confirm in the grid, per query.", min=0, max=1)]
+ConfirmConfidence = Annotated[Share, typer.Option(help="The model's confidence in those, at least.", min=0, max=1)]
+SpotCheckShare = Annotated[Share, typer.Option(help="Share of confirmed ones that is asked again.", min=0, max=1)]
+HoldoutShare = Annotated[Share, typer.Option(help="Share of a round's queries for the holdout.", min=0, max=1)]
+ShowWhy = Annotated[
+    Literal["on request", "after", "never"] | None, typer.Option(help="When annotators see why an image is asked.")
+]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were typed: those that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
