@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from labeler_ui import delivery, store, tokens
+from labeler_ui import delivery
 from labeler_ui.component import labeler
 from labeler_ui.keymap import keys_for
 from labeler_ui.pages.visit import Visit
@@ -28,21 +28,13 @@ def show(here: Visit | None) -> None:
 
 def component_data(here: Visit, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return what the component needs: a token, the person, the project, its classes with their keys."""
-    project, secret = here.project, store.secret()
-    token = tokens.mint(
-        secret,
-        user_id=here.actor.user_id,
-        name=here.actor.name,
-        project_id=project.id,
-        session_id=here.session_id,
-    )
+    project = here.project
     classes = [
         {"id": entry.id, "name": entry.name, "position": entry.position, "key": key}
         for entry, key in zip(project.classes, keys_for(project.classes), strict=True)
     ]
     return {
-        "token": token,
-        "expires_in": tokens.seconds_left(secret, token),
+        **here.image_pass(),
         "user": {"id": here.actor.user_id, "name": here.actor.name},
         "project": {
             "id": project.id,

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from db import review
+from db import gold, review
 from db.errors import PermissionDenied, StoreError
 from db.records import Decision, PastReview, ReviewItem, ReviewVote, ReviewVotes
 from db.review_queue import Only
-from labeler_ui import store, tokens
 from labeler_ui.component.reviewer import reviewer
 from labeler_ui.keymap import keys_for
 from labeler_ui.pages.text import plain
@@ -38,6 +37,7 @@ class Desk:
     item: ReviewItem | None = None
     decision_id: str = ""
     said: str = ""  # what was decided on the item; empty while it waits
+    class_id: int | None = None  # the class that was decided on
     revealed: bool = False
     problem: str = ""
     later: list[int] = field(default_factory=list)
@@ -105,17 +105,13 @@ def _nothing_left(here: Visit, desk: Desk) -> None:
 
 
 def _image(here: Visit, item: ReviewItem) -> None:
-    secret = store.secret()
-    who = here.actor
-    token = tokens.mint(secret, user_id=who.user_id, name=who.name, project_id=here.project.id)
     data = {
-        "token": token,
-        "expires_in": tokens.seconds_left(secret, token),
+        **here.image_pass(),
         "project": here.project.id,
         "sample": item.sample_id,
         "alt": f"The image to review: {item.name}",
     }
-    reviewer(key=f"reviewer-{here.project.id}-{who.user_id}", data=data)
+    reviewer(key=f"reviewer-{here.project.id}-{here.actor.user_id}", data=data)
     st.caption(plain(item.name))
 
 
@@ -125,6 +121,11 @@ def _panel(here: Visit, desk: Desk, item: ReviewItem) -> None:
         row = st.container(horizontal=True)
         row.button("Next", type="primary", shortcut="Enter", on_click=_next, args=(desk,))
         row.button("Decide again", on_click=_again, args=(desk,))
+        if desk.class_id is not None:
+            row.button(
+                "Use as a check", icon=":material/verified:", on_click=_use_as_gold, args=(here, desk, item),
+                help="The class is beyond doubt: ask it now and then, unseen, to tell how well annotators do.",
+            )  # fmt: skip
     else:
         _question(here, desk, item)
     if desk.revealed:
@@ -181,7 +182,7 @@ def _decide(here: Visit, desk: Desk, item: ReviewItem, class_id: int | None, nam
     except StoreError as error:
         desk.problem = str(error)
         return
-    desk.said, desk.revealed = name or "it cannot be used", True
+    desk.said, desk.revealed, desk.class_id = name or "it cannot be used", True, class_id
 
 
 def _send_back(here: Visit, desk: Desk, item: ReviewItem) -> None:
@@ -196,6 +197,17 @@ def _send_back(here: Visit, desk: Desk, item: ReviewItem) -> None:
     if sent.label is None:
         st.toast("Sent back: it is asked again.")
     desk.take(None)
+
+
+def _use_as_gold(here: Visit, desk: Desk, item: ReviewItem) -> None:
+    if desk.class_id is None:
+        return
+    try:
+        gold.mark(here.database, here.actor, here.project.id, item.sample_id, desk.class_id)
+    except StoreError as error:
+        desk.problem = str(error)
+        return
+    st.toast("It is a check from now on.")
 
 
 def _later(desk: Desk, item: ReviewItem) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from db.engine import Database
 from db.errors import InvalidInput, NotFound, PermissionDenied
 from db.projects import Project
 from db.records import Role
-from labeler_ui import settings, store
+from labeler_ui import settings, store, tokens
 from labeler_ui.pages import login, project_new
 from labeler_ui.pages.text import plain
 
@@ -33,6 +34,14 @@ class Visit(Person):
 
     project: Project
     role: Role = Role.viewer
+
+    def image_pass(self) -> dict[str, Any]:
+        """Return what a component needs to ask our routes for this project: `token` and `expires_in` seconds."""
+        secret, who = store.secret(), self.actor
+        token = tokens.mint(
+            secret, user_id=who.user_id, name=who.name, project_id=self.project.id, session_id=self.session_id
+        )
+        return {"token": token, "expires_in": tokens.seconds_left(secret, token)}
 
 
 def sidebar() -> Visit | None:
