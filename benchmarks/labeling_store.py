@@ -68,10 +68,10 @@ def measure(engine: str, given: Namespace) -> dict[str, Any]:
     """Return the row of one engine."""
     with place(engine) as (url, home):
         with Database.open(url, home=home) as database:
-            projects = [make_project(database, "timed", given.queries)]
-            projects.append(make_project(database, "careless", given.careless * len(INDEXES)))
             for rank in range(given.processes):
                 access.local_user(database, f"annotator {rank}")
+            projects = [make_project(database, "timed", given.queries)]
+            projects.append(make_project(database, "careless", given.careless * len(INDEXES)))
             _claims_to_refer_to(database, projects[1].id)
             for name in _names(given.drop_index):
                 drop_unique(database, name)

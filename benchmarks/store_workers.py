@@ -124,7 +124,9 @@ def annotate(database: Database, task: Task, done: Done) -> None:
         held = claims.claim(database, actor, project.id, WINDOW)
         done.claim_seconds += time.perf_counter() - start
         if not held:
-            return
+            if not claims.waiting(database, actor, project.id).open:
+                return
+            time.sleep(0.01)  # another process had them locked just then, and PostgreSQL skips those
         done.claims += len(held)
         for query in held:
             class_id = project.classes[query.query_id % len(project.classes)].id

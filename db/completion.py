@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from db import webhooks
 from db.clock import now
 from db.labels import resolve
 from db.outbox import ring
@@ -80,6 +81,7 @@ def _end(session: Session, query_id: int, user_id: int) -> None:
     voted = AnnotationRow.query_id == query_id, AnnotationRow.withdrawn_at.is_(None), AnnotationRow.outcome == "class"
     if session.scalars(select(AnnotationRow.id).where(*voted).limit(1)).first() is None:
         session.flush()
+        webhooks.announce_query(session, query)
         return
     query.decided = True
     session.add(
@@ -99,6 +101,7 @@ def _end(session: Session, query_id: int, user_id: int) -> None:
     )
     session.flush()
     resolve(session, query.project_id, query.sample_id)
+    webhooks.announce_query(session, query)
 
 
 def _fresh_left(session: Session, round_id: int) -> bool:

@@ -79,9 +79,9 @@ def lease(database: Database, limit: int = 16, only: int | None = None) -> list[
     """
 
     def due(session: Session) -> list[int]:
-        waiting = WebhookDeliveryRow.state == "pending", WebhookDeliveryRow.next_at <= now(session)
+        waiting = [WebhookDeliveryRow.state == "pending", WebhookDeliveryRow.next_at <= now(session)]
         if only is not None:
-            waiting = (*waiting, WebhookDeliveryRow.id == only)
+            waiting.append(WebhookDeliveryRow.id == only)
         place = func.row_number().over(partition_by=WebhookDeliveryRow.webhook_id, order_by=WebhookDeliveryRow.next_at)
         each = (
             select(WebhookDeliveryRow.id, WebhookDeliveryRow.next_at, place.label("place")).where(*waiting).subquery()

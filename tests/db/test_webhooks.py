@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from db import deliveries, webhooks
+from db import deliveries, rounds, webhooks
 from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound
 from db.records import Delivery, NewWebhook, Parcel
@@ -65,6 +65,17 @@ def test_an_answer_is_told_in_its_own_transaction(scene: Scene) -> None:
     assert [topic for topic, _ in found] == ["annotation.created", "query.completed", "round.completed"]
     assert found[1][1]["label"] == "dog"
     assert found[2][1]["number"] == 1
+
+
+def test_a_query_that_nobody_can_finish_is_told_when_its_round_closes(scene: Scene) -> None:
+    hook(scene, "query.completed")
+    scene.ask(1, slots=2)
+    query = scene.claim(scene.ada)[0]
+    scene.submit(scene.ada, query, "dog")
+    assert told(scene) == []
+    rounds.begin_round(scene.database, scene.system, scene.id)
+    [(topic, said)] = told(scene)
+    assert (topic, said["query_id"], said["label"]) == ("query.completed", query.query_id, "dog")
 
 
 def test_a_repeat_or_a_draft_is_not_told_again(scene: Scene) -> None:
