@@ -62,12 +62,8 @@ def measure(way: str, home: Path, port: int, kind: type[Annotator], people: int,
         annotators = []
         for number in range(people):
             actor = access.local_user(database, f"{way} {number}")
-<<<<<<< HEAD
-            token = tokens.mint(secret, user_id=actor.user_id, name=actor.name, project_id=project.id, session_id=None)
-=======
             who = {"user_id": actor.user_id, "name": actor.name, "project_id": project.id, "session_id": None}
             token = tokens.mint(secret, **who)
->>>>>>> part-api
             annotators.append(kind(Person(port, project.id, project.name, actor.name, token, classes)))
         seconds = run(annotators, given.seconds, given.pace)
         return _row(way, annotators, seconds, database, project.id)
