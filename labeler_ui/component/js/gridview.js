@@ -32,7 +32,7 @@ class GridView {
   }
 
   header() {
-    const back = element("button", { type: "button", class: "tool grid-back", "aria-keyshortcuts": "Escape",
+    const back = element("button", { type: "button", class: "grid-back", "aria-keyshortcuts": "Escape",
       "aria-label": "Back to single images", onclick: () => this.act.leave() },
       element("span", { text: "Back" }, element("span", { class: "rest", text: " to single images" })),
       element("kbd", { text: "Esc", "aria-hidden": "true" }));
