@@ -1,6 +1,6 @@
 """A small real OpenID provider for tests: discovery, login without a question, signed ID tokens, keys. Loopback only.
 
-`python -m tests.labeler_ui.oidc_provider PORT`; who logs in is read from the file `who.json` in the working folder.
+`OIDC_PROVIDER_PORT=... python -m tests.labeler_ui.oidc_provider`; who logs in is read from the file `who.json` in the working folder.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import secrets
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 CLIENT_ID, CLIENT_SECRET = "borderline", "the-client's-own-secret"
 KEY = RSAKey.generate_key(2048, parameters={"kid": "test", "use": "sig"})
-PORT = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+PORT = int(os.environ.get("OIDC_PROVIDER_PORT", "0"))
 ISSUER = f"http://127.0.0.1:{PORT}"
 codes: dict[str, dict[str, Any]] = {}
 

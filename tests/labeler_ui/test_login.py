@@ -24,7 +24,7 @@ from db.engine import Database
 from db.errors import PermissionDenied
 from db.records import Role
 from labeler_ui import api, store, tokens
-from labeler_ui.accounts import cookies, first, places, routes
+from labeler_ui.accounts import cookies, first, oidc, places, routes
 from labeler_ui.accounts.gate import Gate
 from labeler_ui.hosts import HostGuard
 from tests.labeler_ui.seed import Seeded, seed
@@ -407,3 +407,38 @@ def test_with_a_provider_files_still_need_a_session(team: Seeded) -> None:
         assert key is not None
         sessions.start(team.database, ada.user_id, key)
         assert client.get("/media/x.png", headers=sent).text == "a page"
+
+
+CLAIMS = {"iss": "https://id.example", "sub": "s1", "name": "Ada\nLovelace", "iat": 1_000_000}
+
+
+def test_a_providers_answer_is_proof_for_ten_minutes_only(database: Database) -> None:
+    """Streamlit's cookie of it would do for thirty days."""
+    with pytest.raises(PermissionDenied, match="Log in again"):
+        oidc.log_in(database, CLAIMS, "key", now=1_000_000 + 601)
+    begun = oidc.log_in(database, CLAIMS, "key", now=1_000_000 + 60)
+    assert begun.live
+    assert begun.actor.name == "Ada Lovelace"
+    assert oidc.log_in(database, CLAIMS, "key", now=1_000_000 + 9_999).session_id == begun.session_id
+    sessions.end(database, "key")
+    assert not oidc.log_in(database, CLAIMS, "key", now=1_000_000 + 60).live  # ended stays ended
+
+
+@pytest.mark.parametrize("wrong", [
+    {"iss": ""}, {"sub": None}, {"sub": 7}, {"iss": "https://id.example s1"}, {"iat": None}, {"iat": "1000000"},
+    {"iat": 1_000_000 + 10_000},
+])  # fmt: skip
+def test_an_answer_that_says_too_little_opens_nothing(database: Database, wrong: dict[str, object]) -> None:
+    with pytest.raises(PermissionDenied):
+        oidc.log_in(database, {**CLAIMS, **wrong}, "key", now=1_000_000)
+
+
+@pytest.mark.parametrize(("claims", "email"), [
+    ({"email": "a@example.org", "email_verified": True}, "a@example.org"),
+    ({"email": "a@example.org", "email_verified": "true"}, "a@example.org"),
+    ({"email": "a@example.org", "email_verified": False}, None),
+    ({"email": "a@example.org"}, None),
+    ({"email": ["a@example.org"], "email_verified": True}, None),
+])  # fmt: skip
+def test_only_a_verified_address_counts(claims: dict[str, object], email: str | None) -> None:
+    assert oidc.identity_of({**CLAIMS, **claims}).email == email

@@ -39,10 +39,11 @@ def provider(tmp_path: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "tests.labeler_ui.oidc_provider", str(port)]
-    with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+    command = [sys.executable, "-m", "tests.labeler_ui.oidc_provider"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OIDC_PROVIDER_PORT": str(port)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment) as process:
         try:
-            wait_for(lambda: _answers(f"{url}/keys"), "the provider")
+            wait_for(lambda: _answers(f"{url}/keys"), "the provider", patience=60)
             yield url
         finally:
             process.terminate()
