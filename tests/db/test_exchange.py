@@ -107,9 +107,13 @@ def test_votes_are_exported_with_the_withdrawn_ones(database: Database, tmp_path
         exchange.import_file(database, scene.ada, scene.id, tmp_path / "out-votes.csv")
 
 
-def test_streams_are_the_files(database: Database, tmp_path: Path) -> None:
+def test_streams_are_the_files(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = picture_scene(database, tmp_path, "zoo")
     label_all_ways(scene)
+    whole = list(export.labels(database, scene.ada, scene.id)), list(export.votes(database, scene.ada, scene.id))
+    monkeypatch.setattr(export, "_SAMPLES_AT_ONCE", 3)
+    assert list(export.labels(database, scene.ada, scene.id)) == whole[0]
+    assert list(export.votes(database, scene.ada, scene.id)) == whole[1]
     for what in ("labels", "votes"):
         for format in ("csv", "jsonl", "label-studio"):
             parts = exchange.stream(database, scene.ada, scene.id, what, format)  # type: ignore[arg-type]

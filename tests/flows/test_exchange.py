@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.datasets import ImageFolder
 
 from tests.flows.conftest import Said
 
@@ -73,6 +74,7 @@ def test_images_go_out_as_they_came_in(run: Run, birds: Path) -> None:
         assert f"6 images {words}" in said.out, said
     copied = sorted((birds / "copy/pool").rglob("*.png"))
     assert [path.parent.name for path in copied] == ["_wren"] * 3 + ["robin"] * 3
+    assert ImageFolder(str(birds / "copy/pool")).classes == ["_wren", "robin"]
     originals = {path.read_bytes() for path in (birds / "photos").rglob("*.png")}
     assert {path.read_bytes() for path in copied} == originals
     assert {path.read_bytes() for path in (birds / "link/pool").rglob("*.png")} == originals
