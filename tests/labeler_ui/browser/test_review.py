@@ -90,6 +90,7 @@ def test_a_held_key_decides_one_image(page: Page, server: PageServer, questioned
 
 
 def test_the_quality_page_draws_its_pictures(page: Page, server: PageServer, questioned: Seeded) -> None:
+    page.set_viewport_size({"width": 1280, "height": 2000})
     opened(page, server, questioned, "quality")
     page.get_by_text("Who confuses what").wait_for(timeout=2 * PATIENCE * 1000)
     page.get_by_text("Annotators", exact=True).wait_for(timeout=PATIENCE * 1000)
