@@ -12,6 +12,7 @@ from labeler_ui.quality_words import RELIABLE, TENTATIVE
 from pipeline.statistics import Agreement
 
 MOST_CLASSES = 30
+GRAY = "#8b8fa8"  # can be seen on light and on dark
 
 
 def alpha_chart(rows: Sequence[tuple[str, Agreement]]) -> Any:
@@ -43,12 +44,10 @@ def alpha_chart(rows: Sequence[tuple[str, Agreement]]) -> Any:
         ],
     )
     axis = altair.Axis(tickCount=5, title="Krippendorff's alpha, 95 % interval", domain=False, ticks=False)
-    spread = base.mark_rule(strokeWidth=3, opacity=0.45).encode(
-        x=altair.X("low:Q", scale=across, axis=axis), x2="high:Q"
-    )
+    spread = base.mark_rule(strokeWidth=3, color=GRAY).encode(x=altair.X("low:Q", scale=across, axis=axis), x2="high:Q")
     dots = base.mark_point(size=90, filled=True, opacity=1).encode(x=altair.X("alpha:Q", scale=across))
     marks = [{"at": TENTATIVE, "word": "tentative"}, {"at": RELIABLE, "word": "reliable"}]
-    lines = altair.Chart({"values": marks}).mark_rule(strokeDash=[4, 4], opacity=0.6).encode(x="at:Q")
+    lines = altair.Chart({"values": marks}).mark_rule(strokeDash=[4, 4], color=GRAY).encode(x="at:Q")
     return (lines + spread + dots).properties(height=max(90, 30 * len(values) + 50))
 
 

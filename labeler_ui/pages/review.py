@@ -241,8 +241,8 @@ def _vote_row(vote: ReviewVote) -> dict[str, str]:
         "Who": vote.user,
         "Answer": vote.class_name or OUTCOMES.get(vote.outcome, vote.outcome),
         "Took": "–" if vote.latency_ms is None else f"{vote.latency_ms / 1000:.1f} s",
-        "When": _when(vote.created_at),
         "How": where or "singly",
+        "When": _when(vote.created_at),
     }
 
 
