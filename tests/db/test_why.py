@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from db import access, annotations, projects, rounds, samples, why
 from db.engine import Database
 from db.errors import InvalidInput, NotFound, PermissionDenied
 from db.records import Actor, ClaimedQuery, ClassName, Neighbor, NewQuery, NewQueue, Role, Round, Why
-from db.tables import ClassRow, FileRow
+from db.tables import ClassRow, FileRow, QueryRow, RoundRow
 from tests.db.scenes import Scene, make_scene, new_file
 
 RANKED = {"strategy": "dfal", "pool": 59_000, "place": 12, "descending": False, "cold_start": False, "distance": 0.25}
@@ -200,14 +201,28 @@ def test_a_class_that_is_gone_is_not_named(scene: Scene) -> None:
     assert told(scene, scene.ada, query).nearest is None
 
 
-@pytest.mark.parametrize("kind", ["learn", "gold", "spot_check", "confirm"])
-def test_what_no_strategy_chose_tells_nothing_whatever_its_kind(scene: Scene, kind: str) -> None:
-    sample_id = scene.pool()[0]
-    more = {"expected": 1} if kind == "gold" else {"group": "g"} if kind == "confirm" else {}
-    turn = ask(scene, NewQuery(sample_id=sample_id, rank=0, kind=kind, predicted=2, score=0.5, **more))  # type: ignore[arg-type]
-    assert turn.state == "open"
-    found = told(scene, scene.ada, 1)
-    assert found == Why(query_id=1, sample_id=sample_id)
+def add_query(scene: Scene, sample_id: int, kind: str) -> int:
+    """Add a query that no strategy chose to the open round, whoever makes such; returns its id."""
+
+    def work(session: Session) -> int:
+        turn = session.scalars(select(RoundRow).where(RoundRow.state == "open")).one()
+        row = QueryRow(project_id=scene.id, round_id=turn.id, sample_id=sample_id, kind=kind, rank=9, reserve=False)
+        row.state, row.slots, row.token, row.decided, row.created_at = "open", 1, 0, False, 1
+        row.predicted, row.score, row.expected, row.group_key = 2, 0.5, 1, "group"
+        session.add(row)
+        session.flush()
+        return row.id
+
+    return scene.database.write(work)
+
+
+def test_what_no_strategy_chose_tells_nothing_whatever_its_kind(scene: Scene) -> None:
+    ask_one(scene)
+    sample_ids = scene.pool()[5:]
+    for kind in ("learn", "holdout", "gold", "spot_check", "confirm"):
+        sample_id = sample_ids.pop()
+        query_id = add_query(scene, sample_id, kind)
+        assert told(scene, scene.ada, query_id) == Why(query_id=query_id, sample_id=sample_id)
 
 
 @pytest.mark.parametrize("kind", ["gold", "spot_check"])
@@ -216,10 +231,9 @@ def test_a_check_of_an_image_that_was_chosen_looks_like_any_other_query(scene: S
     first = scene.claim(scene.ada)[0]
     before = told(scene, scene.ada, first)
     scene.submit(scene.ada, first)
-    ask(scene, NewQuery(sample_id=sample_id, rank=0, kind=kind, expected=2))
-    check = next(query for query in scene.claim(scene.person("bob"), 5) if query.sample_id == sample_id)
-    assert check.query_id != first.query_id
-    assert told(scene, scene.person("bob"), check) == replace(before, query_id=check.query_id)
+    ask(scene, NewQuery(sample_id=scene.pool()[0], rank=0))
+    check = add_query(scene, sample_id, kind)
+    assert told(scene, scene.ada, check) == replace(before, query_id=check)
 
 
 def pictures(scene: Scene, file_id: int) -> dict[str, object]:
@@ -270,10 +284,10 @@ def test_details_never_reach_a_file_of_another_project_or_kind(scene: Scene, dat
         scene.submit(scene.ada, query)
 
 
-def _add_model_file(session: object, project_id: int) -> int:
+def _add_model_file(session: Session, project_id: int) -> int:
     row = FileRow(project_id=project_id, kind="model", path="m", sha256="0" * 64, size=1, created_at=1)
-    session.add(row)  # type: ignore[attr-defined]
-    session.flush()  # type: ignore[attr-defined]
+    session.add(row)
+    session.flush()
     return row.id
 
 
