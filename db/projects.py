@@ -16,7 +16,7 @@ from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from db.records import Actor, ClassRecord, Project, ProjectSpec, RetiredClass, Role
 from db.tables import ClaimRow, ClassRow, ProjectRow, QueryRow
-from db.workforce import who_may_answer
+from db.workforce import check_order, check_people
 
 __all__ = [
     "ClassRecord",
@@ -105,9 +105,9 @@ def create_project(
     def work(session: Session) -> Project:
         authorize(session, actor, None, Role.administrator)
         _require_free(session, values["name"])
-        _check_order(values["overlap"], values["max_overlap"])
+        check_order(values["overlap"], values["max_overlap"])
         if people_expected is not None:
-            _check_people(session, None, people_expected, values)
+            check_people(session, None, people_expected, values)
         at = now(session)
         row = ProjectRow(**values, channels=spec.channels, state="active", created_by=actor.user_id, created_at=at)
         session.add(row)
@@ -184,8 +184,8 @@ def update_project(
         raised = {field: value for field, value in values.items() if value != getattr(row, field)}
         for field, value in values.items():
             setattr(row, field, value)
-        _check_order(row.overlap, row.max_overlap)
-        _check_people(session, project_id, people_expected, raised)
+        check_order(row.overlap, row.max_overlap)
+        check_people(session, project_id, people_expected, raised)
         session.flush()
         return load(session, row)
 
@@ -235,18 +235,23 @@ def load(session: Session, row: ProjectRow) -> Project:
     fields = {field: getattr(row, field) for field in (*_CHECKS, "id", "state", "channels", "created_at")}
     if row.reserve_size is None:
         fields["reserve_size"] = 2 * row.batch_size
-    named = [(item, {"id": item.id, "name": item.name, "position": item.position}) for item in every]
-    classes = tuple(ClassRecord(**values, key=item.key) for item, values in named if item.retired_at is None)
-    if len(classes) == len(every):
-        return Project(**fields, classes=classes)
+    classes = tuple(
+        ClassRecord(id=item.id, name=item.name, position=item.position, key=item.key)
+        for item in every
+        if item.retired_at is None
+    )
     into = {item.id: item.merged_into_id for item in every if item.retired_at is not None}
-    gone = (RetiredClass(**values, live_id=_end_of(into, item.id)) for item, values in named if item.id in into)
-    return Project(**fields, classes=classes, retired=tuple(gone))
+    retired = tuple(
+        RetiredClass(id=item.id, name=item.name, position=item.position, live_id=_end_of(into, item.id))
+        for item in every
+        if item.id in into
+    )
+    return Project(**fields, classes=classes, retired=retired)
 
 
 def _end_of(into: Mapping[int, int | None], class_id: int | None) -> int | None:
     """Follow merges to the class in use; a class is merged into one in use, so there are no circles."""
-    while class_id in into:
+    while class_id is not None and class_id in into:
         class_id = into[class_id]
     return class_id
 
@@ -299,25 +304,6 @@ def _visible(session: Session, actor: Actor, project_id: int) -> bool:
     except PermissionDenied:
         return False
     return True
-
-
-def _check_order(overlap: int, max_overlap: int | None) -> None:
-    if max_overlap is not None and max_overlap < overlap:
-        raise InvalidInput(f"expected max_overlap of at least the overlap, {overlap}, got {max_overlap}; raise it, too")
-
-
-def _check_people(session: Session, project_id: int | None, expected: int, values: Mapping[str, Any]) -> None:
-    """Refuse more votes than there are people: nobody answers an image twice."""
-    inputs.integer(expected, "people_expected", 0, 100_000)
-    known = len(who_may_answer(session, project_id))
-    most = max(1, known, expected)
-    for field in ("overlap", "max_overlap"):
-        if (values.get(field) or 0) > most:
-            there = "1 person may answer here" if known == 1 else f"{known} people may answer here"
-            raise InvalidInput(
-                f"expected {field} of at most {most}, got {values[field]}, but {there}; add people first "
-                "(in local mode a name counts once somebody picked it), or say how many people are expected"
-            )
 
 
 def _class_names(given: object) -> list[str]:

@@ -37,7 +37,8 @@ def fold(project: Project, probabilities: NDArray[np.floating]) -> NDArray[np.fl
         folded[:, np.searchsorted(live, target[position])] += probabilities[:, position]
     total = folded.sum(axis=1, keepdims=True)
     even = np.full_like(folded, 1 / len(live))  # all that the model knew is gone
-    return np.divide(folded, total, out=even, where=total > 0)
+    np.divide(folded, total, out=even, where=total > 0)
+    return even
 
 
 def in_todays_classes(project: Project, queue: NewQueue) -> NewQueue:

@@ -126,7 +126,7 @@ class Project:
     @property
     def outputs(self) -> int:
         """How many outputs a model of this project has: one a position, those of retired classes included."""
-        return 1 + max(entry.position for entry in (*self.classes, *self.retired))
+        return 1 + max([entry.position for entry in self.classes] + [entry.position for entry in self.retired])
 
     @property
     def output_names(self) -> tuple[str, ...]:

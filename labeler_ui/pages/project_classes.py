@@ -13,6 +13,7 @@ from labeler_ui.pages.said import attempt
 from labeler_ui.pages.text import plain
 from labeler_ui.pages.visit import Visit
 
+KEY_HELP = "The key that picks it. Classes that are all called by one character have that character as their key."
 MERGE, AGAIN = "Give them to another class", "Drop them and ask these images again"
 
 
@@ -20,10 +21,11 @@ def show(here: Visit) -> None:
     """Draw the classes with what hangs on them, and what can be done with one."""
     project = here.project
     used = classes.usages(here.database, here.actor, project.id)
+    keys = dict(zip((entry.id for entry in project.classes), keys_for(project.classes), strict=True))
     rows = [
-        {"Class": entry.name, "Key": key or "–", "Labels": used[entry.id].labels, "Answers": used[entry.id].answers,
-         "Gold": used[entry.id].gold}
-        for entry, key in zip(project.classes, keys_for(project.classes), strict=True)
+        {"Class": entry.name, "Key": keys[entry.id] or "–", "Labels": used[entry.id].labels,
+         "Answers": used[entry.id].answers, "Gold": used[entry.id].gold}
+        for entry in project.classes
     ]  # fmt: skip
     st.dataframe(rows, hide_index=True, width="stretch")
     if project.retired:
@@ -33,7 +35,7 @@ def show(here: Visit) -> None:
     st.subheader("Change a class", anchor=False)
     entry = _pick(project.classes, "Class", f"class-{project.id}")
     if entry is not None:
-        _rename(here, entry)
+        _rename(here, entry, keys[entry.id])
         left, right = st.columns(2)
         with left.popover("Merge into another ...", width="stretch"):
             _merge(here, entry, used[entry.id])
@@ -53,17 +55,17 @@ def _add(here: Visit) -> None:
         st.rerun()
 
 
-def _rename(here: Visit, entry: ClassRecord) -> None:
+def _rename(here: Visit, entry: ClassRecord, shown: str) -> None:
     with st.form(f"rename-{entry.id}", border=False):
         left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
         name = left.text_input("Name", entry.name, max_chars=200, key=f"rename-name-{entry.id}")
-        key = middle.text_input("Key", entry.key, key=f"rename-key-{entry.id}")
+        key = middle.text_input("Key", shown, key=f"rename-key-{entry.id}", help=KEY_HELP)
         sent = right.form_submit_button("Save", width="stretch")
 
     def change() -> None:
         if name.strip() != entry.name:
             classes.rename(here.database, here.actor, here.project.id, entry.id, name)
-        if key.strip() != entry.key:
+        if key.strip() != shown:
             classes.set_key(here.database, here.actor, here.project.id, entry.id, key.strip())
 
     if sent and attempt(change, "The class is changed; its labels stay."):

@@ -25,9 +25,8 @@ def show(here: Visit) -> None:
             help=HELP,
             placeholder=EXAMPLE,
         )
-        change = {"guidelines": text}
         if st.button("Save the guidelines", type="primary", disabled=text == here.project.guidelines) and attempt(
-            lambda: projects.update_project(here.database, here.actor, here.project.id, **change),
+            lambda: projects.update_project(here.database, here.actor, here.project.id, guidelines=text),
             "The guidelines are saved.",
         ):
             st.rerun()

@@ -235,7 +235,7 @@ def test_a_model_of_before_the_merge_is_judged_in_todays_terms(database: Databas
 
 
 def test_an_answer_under_way_and_a_merge_never_leave_a_label_of_a_retired_class(postgresql_place: object) -> None:
-    """The answer has checked its class and waits; the merge must come after it, or the answer must be refused."""
+    """The answer has made its label and is not committed yet: the merge must wait for it, else it cannot see it."""
     import threading
 
     with postgresql_place.open() as database:  # type: ignore[attr-defined]
@@ -244,14 +244,14 @@ def test_an_answer_under_way_and_a_merge_never_leave_a_label_of_a_retired_class(
         bob = scene.person("bob")
         [query] = scene.claim(bob, 1)
         checked, go = threading.Event(), threading.Event()
-        real = annotations.answering.why_draft
+        real = annotations.answering.finish
 
-        def slow(*arguments: object, **named: object) -> str:
+        def slow(*arguments: object, **named: object) -> object:
             checked.set()
-            go.wait(0.5)
+            go.wait(1.0)
             return real(*arguments, **named)  # type: ignore[arg-type]
 
-        annotations.answering.why_draft = slow  # type: ignore[assignment]
+        annotations.answering.finish = slow  # type: ignore[assignment]
         try:
             errors: list[BaseException] = []
 
@@ -268,7 +268,7 @@ def test_an_answer_under_way_and_a_merge_never_leave_a_label_of_a_retired_class(
             go.set()
             thread.join()
         finally:
-            annotations.answering.why_draft = real
+            annotations.answering.finish = real
         assert errors == []
         assert agreeing(scene) == {query.sample_id: scene.cls("dog")}
         retired = select(AnnotationRow.id).where(AnnotationRow.class_id == scene.cls("cat"))
