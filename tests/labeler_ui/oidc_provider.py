@@ -1,6 +1,6 @@
 """A small real OpenID provider for tests: discovery, login without a question, signed ID tokens, keys. Loopback only.
 
-`OIDC_PROVIDER_PORT=... python -m tests.labeler_ui.oidc_provider`; who logs in is read from the file `who.json` in the working folder.
+`OIDC_PROVIDER_PORT=... python -m tests.labeler_ui.oidc_provider`; the file `who.json` says who logs in.
 """
 
 from __future__ import annotations
