@@ -130,13 +130,14 @@ def _open_round(session: Session, project_id: int) -> RoundRow | None:
 
 def _handed_out(session: Session, turn: RoundRow, user_id: int) -> tuple[int, int]:
     """How many of the round's queries the person was handed out, and how many of gold."""
+    is_gold = (QueryRow.kind == "gold").label("is_gold")  # by its name: PostgreSQL takes 'gold' given twice for two
     statement = (
-        select(QueryRow.kind == "gold", func.count(func.distinct(ClaimRow.query_id)))
+        select(is_gold, func.count(func.distinct(ClaimRow.query_id)))
         .join(ClaimRow, ClaimRow.query_id == QueryRow.id)
         .where(QueryRow.round_id == turn.id, ClaimRow.user_id == user_id)
-        .group_by(QueryRow.kind == "gold")
+        .group_by(is_gold)
     )
-    found = {bool(is_gold): count for is_gold, count in session.execute(statement).tuples()}
+    found = {bool(gold): count for gold, count in session.execute(statement).tuples()}
     return found.get(False, 0), found.get(True, 0)
 
 

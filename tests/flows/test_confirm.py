@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from db import annotations as answers
-from db import claims, labels, model_versions, samples
+from db import claims, grid, labels, model_versions, samples
 from db import rounds as round_store
 from db.records import Answer, Project
 from db.tables import QueryRow
@@ -177,7 +177,6 @@ def test_groups_that_nobody_touched_keep_no_round_from_ending(store: Store) -> N
 
 
 def test_confirmed_images_become_labels_like_any_other(store: Store) -> None:
-    grid = pytest.importorskip("db.grid")
     project = project_with_a_grid(store, overlap=1, spot_check_share=0.0)
     ranked_round(store, project)
     before = labels.counts(store.database, store.actor, project.id)

@@ -1,6 +1,7 @@
 // Why this image was asked: computed with the round, fetched when somebody wants to know, drawn as text and pictures.
 
 const CARD_AFTER_MS = 250; // while somebody answers fast, only the last image is explained
+const SAVED_WITHIN_MS = [300, 700, 2000]; // where it is told after the answer, the answer has to be saved first
 
 class Why {
   // seen(item, explanation) is called once the explanation of an image is on the screen
@@ -20,13 +21,25 @@ class Why {
     this.panel.hidden = false;
     this.fill(element("p", { class: "quiet", text: "One moment." }));
     try {
-      const found = await this.server.get(`queries/${item.query_id}/why`);
+      const found = await this.explanation(item);
       if (turn !== this.turn) return;
       this.fill(...this.parts(item, found, turn));
       this.seen(item, found);
     } catch (error) {
       if (turn === this.turn) this.fill(element("p", { text: apology(error) }));
     }
+  }
+
+  async explanation(item) {
+    for (const wait of SAVED_WITHIN_MS) {
+      try {
+        return await this.server.get(`queries/${item.query_id}/why`);
+      } catch (error) {
+        if (!(error instanceof Refused) || error.status !== 403) throw error;
+        await new Promise((done) => setTimeout(done, wait));
+      }
+    }
+    return this.server.get(`queries/${item.query_id}/why`);
   }
 
   empty(text) {
@@ -60,7 +73,7 @@ class Why {
   pictures(item, found, turn) {
     const original = this.figure("This image", () => this.server.image(item.sample_id), turn);
     const copy = found.copy && this.figure("Pushed over the border", () => this.server.blob(found.copy), turn);
-    const difference = found.difference && this.figure("The difference, made visible", () => this.server.blob(found.difference), turn);
+    const difference = found.difference && this.figure(differenceOf(found), () => this.server.blob(found.difference), turn);
     return element("div", { class: "pictures" }, ...[original, copy, difference].filter(Boolean));
   }
 
@@ -90,7 +103,7 @@ class Why {
   tell(item, spoken, more) {
     clearTimeout(this.timer);
     this.timer = setTimeout(async () => {
-      const found = await this.server.get(`queries/${item.query_id}/why`).catch(() => null);
+      const found = await this.explanation(item).catch(() => null);
       if (found) this.showCard(found, spoken, more);
     }, CARD_AFTER_MS);
   }
@@ -111,13 +124,19 @@ class Why {
   }
 }
 
-function factsOf({ strategy, place, pool, score, predicted, nearest }) {
+function differenceOf({ amplified }) {
+  if (amplified == null) return "The difference, made visible";
+  return `The difference, amplified ${amplified.toLocaleString("en-US")} times`;
+}
+
+function factsOf({ strategy, place, pool, score, distance, predicted, nearest }) {
   const of = pool == null ? "" : ` of ${pool.toLocaleString("en-US")}`;
   const facts = [
     ["The model said", predicted?.name],
     ["Nearest other class", nearest?.name],
     ["Place in the pool", place == null ? null : `${place.toLocaleString("en-US")}${of}`],
-    ["Score", score == null ? null : Number(score).toPrecision(3)],
+    ["Distance to the border", distance == null ? null : Number(distance).toPrecision(3)],
+    ["Score", score == null || score === distance ? null : Number(score).toPrecision(3)],
     ["Chosen by", strategy],
   ];
   return facts.filter(([, value]) => value).map(([name, value]) =>
