@@ -20,7 +20,7 @@ def listed(call: ApiCall) -> Response:
 
 def add(call: ApiCall) -> Response:
     """Add a webhook; its secret is shown this once."""
-    url, topics = call.body.get("url"), call.body.get("topics", list(webhooks.TOPICS))
+    url, topics = call.body.get("url", ""), call.body.get("topics", list(webhooks.TOPICS))
     made = webhooks.add(call.database, call.actor, call.project_id, url, topics)
     return json_answer({"webhook": _webhook(made.webhook), "secret": made.secret}, 201)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from db import annotations, claims, errors, inputs, projects, samples
+from db import annotations as answering
+from db import claims, errors, inputs, projects, samples
 from db.records import Answer, ClaimedQuery, Receipt
 from db.records.answers import Outcome
 from labeler_ui.api import images
@@ -59,7 +60,7 @@ def undo(call: ApiCall) -> Response:
     undo_id, answer_id = call.body.get("undo_id"), call.body.get("answer_id")
     if not isinstance(undo_id, str) or not isinstance(answer_id, str):
         raise errors.InvalidInput("expected 'undo_id' (a new UUID) and 'answer_id' as texts; send both")
-    receipt = annotations.undo(call.database, call.actor, call.project_id, undo_id, answer_id)
+    receipt = answering.undo(call.database, call.actor, call.project_id, undo_id, answer_id)
     again = None if receipt.claimed is None else _query(call, receipt.claimed)
     return json_answer({"repeated": receipt.repeated, "message": receipt.message, "query": again})
 
@@ -103,7 +104,7 @@ def _save(call: ApiCall, classes: Mapping[str, int], entry: Any) -> Result:
     identity = entry.get("answer_id") if isinstance(entry, Mapping) else None
     name = identity if isinstance(identity, str) else ""
     try:
-        receipt = annotations.submit(call.database, call.actor, call.project_id, read_answer(classes, entry))
+        receipt = answering.submit(call.database, call.actor, call.project_id, read_answer(classes, entry))
     except errors.PermissionDenied:  # is so for the whole request
         raise
     except errors.StoreError as error:
