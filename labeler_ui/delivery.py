@@ -154,9 +154,7 @@ def _shown(entry: Mapping[str, Any]) -> dict[str, bool] | None:
         return None
     small = isinstance(shown, Mapping) and len(shown) <= SHOWN_LIMIT
     if not small or not all(_SHOWN_NAME.fullmatch(name) and isinstance(seen, bool) for name, seen in shown.items()):
-        raise errors.InvalidInput(
-            f"expected 'shown' as up to {SHOWN_LIMIT} names with true or false; reload the page"
-        )
+        raise errors.InvalidInput(f"expected 'shown' as up to {SHOWN_LIMIT} names with true or false; reload the page")
     return dict(shown)
 
 
