@@ -1,4 +1,4 @@
-"""Why this image: only when asked for, as text and pictures, recorded with the answer; guidelines as safe Markdown."""
+"""Why this image: only when asked for, as text and pictures, recorded; and guidelines as safe Markdown."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -63,8 +64,6 @@ def test_the_wheel_zooms_at_the_pointer_and_out_again(person: Person) -> None:
 def test_a_zoomed_image_is_moved_by_drag_and_arrows_and_never_out_of_sight(person: Person) -> None:
     x, y = middle(person)
     person.press("z")
-    person.page.mouse.wheel(0, 0)
-    before = left(person)
     person.page.mouse.move(x, y)
     person.page.mouse.wheel(0, -240)
     person.page.mouse.wheel(0, -240)
@@ -98,13 +97,16 @@ Points = list[tuple[float, float]]
 
 
 def touch(person: Person, *moments: Points) -> None:
-    """Fingers at these places, one moment after the other; then all are lifted."""
+    """Fingers at these places, a moment of 20 ms after the other, however busy the machine is; then all are lifted."""
+    begin = time.time()
     session: CDPSession = person.context.new_cdp_session(person.page)
     for number, points in enumerate(moments):
         kind = "touchStart" if number == 0 or len(points) > len(moments[number - 1]) else "touchMove"
         fingers = [{"x": x, "y": y, "id": place} for place, (x, y) in enumerate(points)]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
-    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        at = begin + number / 50
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers, "timestamp": at})
+    at = begin + len(moments) / 50
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": [], "timestamp": at})
     session.detach()
 
 
@@ -120,6 +122,7 @@ def test_a_swipe_to_the_left_skips_and_to_the_right_takes_back(phone: Person) ->
     assert (str(row["query_id"]), row["outcome"]) == (first, "skip")
     stroke(phone, 150)
     wait_for(lambda: phone.query() == first, "the first image again", phone.page)
+    phone.page.wait_for_timeout(600)  # right after a stroke Chromium takes a tap for the end of that
     phone.page.get_by_role("button", name="5", exact=True).tap()
     assert phone.classes(1) == ["5"]
 
@@ -127,8 +130,8 @@ def test_a_swipe_to_the_left_skips_and_to_the_right_takes_back(phone: Person) ->
 def test_a_pinch_zooms_and_is_no_swipe(phone: Person) -> None:
     x, y = middle(phone)
     first = phone.query()
-    spread: list[Points] = [[(x - 20 - 14 * part, y), (x + 20 + 14 * part, y)] for part in range(6)]
-    touch(phone, [(x - 20, y)], *spread)
+    spread: list[Points] = [[(x + 20 + 14 * part, y), (x - 20 - 14 * part, y)] for part in range(6)]
+    touch(phone, [(x + 20, y)], *spread)
     wait_for(lambda: scale(phone) > 2, "the zoom", phone.page)
     before = left(phone)
     stroke(phone, -60)  # a zoomed image is moved
@@ -156,17 +159,11 @@ def test_everything_fits_a_phone(phone: Person) -> None:
         assert box["height"] >= 44
 
 
-def test_a_photo_larger_than_the_screen_zooms_to_its_own_pixels(
-    visit: Callable[..., Person], seeded: Seeded, store: Database
-) -> None:
+def test_a_photo_larger_than_the_screen_zooms_to_its_own_pixels(visit: Callable[..., Person], seeded: Seeded) -> None:
     person = visit(seeded).decoded(1)
-    real = person.page.evaluate(
-        """() => { const host = [...document.querySelectorAll('*')].find(
-            (one) => one.shadowRoot?.querySelector('.labeler'));
-        const image = host.shadowRoot.querySelector('.picture img');
-        Object.defineProperty(image, 'naturalWidth', {value: 10 * image.offsetWidth});
+    person.page.locator(".picture img").evaluate(
+        """(image) => { Object.defineProperty(image, 'naturalWidth', {value: 10 * image.offsetWidth});
         Object.defineProperty(image, 'naturalHeight', {value: 10 * image.offsetHeight}); }"""
     )
-    assert real is None
     person.press("z")
     assert scale(person) == pytest.approx(10, rel=0.01)
