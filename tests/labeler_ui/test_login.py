@@ -206,6 +206,10 @@ def test_a_token_opens_its_own_project_session_and_user_only(client: TestClient,
     ada = accounts.log_in(team.database, "ada", PASSWORD)
     assert image(client, team, pass_of(team, key, user_id=ada.user_id, name="ada")) == 401
     assert image(client, team, {}) == 401
+    with make_client() as boss:  # who may do all: the page of one project still does not act on another
+        elsewhere = pass_of(team, enter(boss, "ada"), project_id=other.project.id)
+        address = f"/api/projects/{team.project.id}/claims"
+        assert boss.post(address, json={"count": 1, "holding": 0}, headers=elsewhere).status_code == 403
     with make_client() as second:
         assert image(second, team, pass_of(team, enter(second, "eve"))) == 403  # logged in, but not of the project
 
