@@ -105,6 +105,21 @@ def join(token: str, *, intro: str, name: str, fixed: bool, problem: str = "", s
     return page("Welcome", body, status=status)
 
 
+def new_password(name: str, *, problem: str = "", status: int = 200, wait: int = 0) -> HTMLResponse:
+    """Return the form by which somebody who is logged in changes their password."""
+    body = (
+        f"<p>Everybody who is logged in as {escape(name)} is logged out, here and elsewhere.</p>{_problem(problem)}"
+        '<form method="post" action="/password">'
+        f"{_field('Present password', 'old', kind='password', autocomplete='current-password', focus=True)}"
+        f"{_field('New password', 'password', kind='password', autocomplete='new-password')}"
+        '<p class="hint">12 characters or more. A sentence does well; there are no other rules.</p>'
+        f"{_field('New password again', 'again', kind='password', autocomplete='new-password')}"
+        '<button type="submit">Change it</button></form>'
+    )
+    headers = {"Retry-After": str(wait)} if wait else None
+    return page("Change the password", body, status=status, headers=headers)
+
+
 def _problem(text: str) -> str:
     return f'<p class="problem" role="alert">{escape(text)}</p>' if text else ""
 

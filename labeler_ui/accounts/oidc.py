@@ -98,7 +98,8 @@ def identity_of(claims: Mapping[str, Any]) -> Identity:
 
 
 def _one_line(name: str) -> str:
-    return " ".join("".join(character for character in name if character.isprintable()).split()) or "somebody"
+    kept = "".join(character for character in " ".join(name.split()) if character.isprintable())
+    return kept.strip() or "somebody"
 
 
 def _needed(name: str) -> str:

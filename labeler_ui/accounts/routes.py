@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from db import accounts, errors, invitations, sessions
 from db.engine import Database
-from db.records import Invitation
+from db.records import Invitation, Login
 from labeler_ui.accounts import cookies, first, forms, places
 from labeler_ui.api.guards import Refusal, check_origin
 
@@ -62,6 +62,8 @@ def routes(open_database: Callable[[], Database]) -> Sequence[BaseRoute]:
         Route("/login", endpoint(log_in), methods=["POST"]),
         Route("/join", endpoint(show_join), methods=["GET"]),
         Route("/join", endpoint(join), methods=["POST"]),
+        Route("/password", endpoint(show_password), methods=["GET"]),
+        Route("/password", endpoint(change_password), methods=["POST"]),
         Route("/logout", endpoint(log_out), methods=["GET", "POST"]),
         Route("/auth/logout", endpoint(log_out), methods=["GET"]),  # where Streamlit's st.logout leads
     ]
@@ -108,8 +110,7 @@ async def _form(request: Request) -> Mapping[str, str]:
 def show_login(visit: Visit) -> Response:
     """Show the form; somebody who is logged in goes on at once."""
     back = places.safe_path(visit.field("next"))
-    known = sessions.look_up(visit.database, visit.request.cookies.get(cookies.NAME))
-    if known is not None and known.live:
+    if _logged_in(visit) is not None:
         return RedirectResponse(back, status_code=303)
     return forms.login(back)
 
@@ -193,6 +194,36 @@ def _intro(offered: Invitation) -> str:
 def _gone() -> Response:
     text = "This link was used, withdrawn, or is too old. Ask an administrator for a new one."
     return forms.message("This link is over", text, link=("/login", "Log in"), status=410)
+
+
+def show_password(visit: Visit) -> Response:
+    """Show the form for a new password to somebody who is logged in."""
+    known = _logged_in(visit)
+    return RedirectResponse("/login", status_code=303) if known is None else forms.new_password(known.actor.name)
+
+
+def change_password(visit: Visit) -> Response:
+    """Change the password of who is logged in; the old one is asked for, and every session ends but the new one."""
+    known = _logged_in(visit)
+    if known is None:
+        return RedirectResponse("/login", status_code=303)
+    name, new = known.actor.name, visit.field("password")
+    if new != visit.field("again"):
+        return forms.new_password(name, problem="The two new passwords are not the same.", status=422)
+    try:
+        accounts.change_password(visit.database, known.actor.user_id, visit.field("old"), new, visit.address)
+    except errors.InvalidInput as error:
+        return forms.new_password(name, problem=str(error), status=422)
+    except errors.TooManyTries as error:
+        return forms.new_password(name, problem=_wait(error.seconds), status=429, wait=error.seconds)
+    except errors.PermissionDenied:
+        return forms.new_password(name, problem="The present password is not right.", status=401)
+    return _begin(visit, known.actor.user_id, "/")
+
+
+def _logged_in(visit: Visit) -> Login | None:
+    known = sessions.look_up(visit.database, visit.request.cookies.get(cookies.NAME))
+    return known if known is not None and known.live else None
 
 
 def log_out(visit: Visit) -> Response:

@@ -65,6 +65,8 @@ def _ended(text: str) -> None:
 def sidebar(actor: Actor, role: Role | None) -> None:
     """Say who is logged in with which role, and offer to log out."""
     st.caption(f":material/person: **{plain(actor.name)}** · {role.name if role else 'no role yet'}")
+    if settings.load().mode == "accounts":
+        st.link_button("Change the password", "/password", icon=":material/key:", type="tertiary")
     if st.button("Log out", icon=":material/logout:", key="borderline_log_out"):
         log_out()
 

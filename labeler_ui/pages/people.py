@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -101,8 +102,6 @@ def _change(here: Person, found: Sequence[Account], mode: str) -> None:
     st.subheader("Change somebody", anchor=False)
     by_name = {account.user.name: account for account in found}
     name = st.selectbox("Person", list(by_name), key="people_who")
-    if name is None:
-        return
     account = by_name[name]
     _change_role(here, account)
     row = st.container(horizontal=True)
@@ -136,7 +135,7 @@ def _open(here: Person) -> None:
         row = st.container(horizontal=True, vertical_alignment="center")
         row.text(describe(entry))
         if row.button("Withdraw", key=f"people_withdraw_{entry.id}"):
-            _done(lambda entry=entry: invitations.withdraw(here.database, here.actor, entry.id))
+            _done(partial(invitations.withdraw, here.database, here.actor, entry.id))
 
 
 def describe(entry: Invitation) -> str:

@@ -14,6 +14,9 @@ from db.engine import Database
 from labeler_ui import api, store, tokens
 from labeler_ui.hosts import HostGuard
 from tests.labeler_ui.seed import Seeded, seed
+from tests.labeler_ui.team_fixtures import team, team_client
+
+__all__ = ["team", "team_client"]
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

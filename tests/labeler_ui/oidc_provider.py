@@ -1,6 +1,7 @@
 """A small real OpenID provider for tests: discovery, login without a question, signed ID tokens, keys. Loopback only.
 
-`OIDC_PROVIDER_PORT=... python -m tests.labeler_ui.oidc_provider`; the file `who.json` says who logs in.
+`OIDC_PROVIDER_PORT=... python -m tests.labeler_ui.oidc_provider`; who logs in is read from `who.json` in the
+working folder.
 """
 
 from __future__ import annotations

@@ -1,122 +1,27 @@
-"""The login's pages and the gate before everything: what opens to whom, and that nothing opens by accident."""
+"""The login's page and the gate before everything: what opens to whom, and that nothing opens by accident."""
 
 from __future__ import annotations
 
-import logging
 import re
-import stat
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect
 
-from db import access, accounts, invitations, sessions
-from db.access import Actor
-from db.engine import Database
+from db import access, accounts, sessions
 from db.errors import PermissionDenied
-from db.records import Role
-from labeler_ui import api, store, tokens
-from labeler_ui.accounts import cookies, first, oidc, places, routes
-from labeler_ui.accounts.gate import Gate
-from labeler_ui.hosts import HostGuard
+from labeler_ui import store
+from labeler_ui.accounts import cookies, places
 from tests.labeler_ui.seed import Seeded, seed
+from tests.labeler_ui.team import HTML, PASSWORD, count, enter, image, log_in, make_client, pass_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::starlette.exceptions.StarletteDeprecationWarning")
 
-PASSWORD = "canary-password-4711"
-HOSTS = ["localhost", "labels.example.org"]
-
 
 @pytest.fixture
-def team(home: Path, monkeypatch: pytest.MonkeyPatch, quick_passwords: None) -> Seeded:
-    """A project, and its accounts: ada administrates, bob is an annotator of it, eve is nobody there."""
-    seeded = seed(store.database())
-    monkeypatch.setenv("BORDERLINE_ACCOUNTS", "accounts")
-    made = invitations.first_administrator(seeded.database)
-    assert made is not None
-    ada = invitations.accept(seeded.database, made.token, "ada", PASSWORD)
-    for name, place in (("bob", seeded.project.id), ("eve", None)):
-        role = Role.annotator if place else None
-        link = invitations.invite(seeded.database, ada, role or Role.viewer, project_id=place)
-        person = invitations.accept(seeded.database, link.token, name, PASSWORD)
-        if role is None:
-            access.set_role(seeded.database, ada, person.user_id, None)
-    return seeded
-
-
-async def _page(request: Request) -> Response:
-    return PlainTextResponse("a page")
-
-
-async def _socket(socket: WebSocket) -> None:
-    await socket.accept()
-    await socket.send_text("hello")
-    await socket.close()
-
-
-def make_client(base: str = "http://localhost", mode: str = "accounts", **more: object) -> TestClient:
-    """Our routes and our middleware as the server puts them together, with stand-ins for Streamlit's own routes."""
-    service = api.Service(open_database=store.database, secret=store.secret(), team=True)
-    streamlits = [Route(path, _page) for path in ("/", "/progress", "/media/x.png", "/_stcore/upload_file/1/2")]
-    middleware = [
-        Middleware(HostGuard, hosts=HOSTS),
-        Middleware(Gate, open_database=store.database, mode=mode),
-    ]
-    every = [
-        *api.routes(service),
-        *routes.routes(store.database),
-        *streamlits,
-        WebSocketRoute("/_stcore/stream", _socket),
-    ]
-    app = Starlette(routes=every, middleware=middleware)
-    return TestClient(app, base_url=base, follow_redirects=False, **more)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def client(team: Seeded) -> Iterator[TestClient]:
-    with make_client() as made:
-        yield made
-
-
-HTML = {"accept": "text/html"}
-
-
-def log_in(client: TestClient, name: str = "bob", password: str = PASSWORD, **fields: str) -> Response:
-    return client.post("/login", data={"name": name, "password": password, **fields})
-
-
-def enter(client: TestClient, name: str = "bob") -> str:
-    answer = log_in(client, name)
-    assert answer.status_code == 303, answer.text
-    return client.cookies[cookies.NAME]
-
-
-def pass_of(team: Seeded, key: str, **changes: object) -> dict[str, str]:
-    """The headers of a component that belongs to this session."""
-    found = sessions.look_up(team.database, key)
-    assert found is not None
-    values = {
-        "user_id": found.actor.user_id, "name": found.actor.name, "project_id": team.project.id,
-        "session_id": found.session_id, **changes,
-    }  # fmt: skip
-    return {tokens.HEADER: tokens.mint(store.secret(), **values)}
-
-
-def image(client: TestClient, team: Seeded, headers: dict[str, str]) -> int:
-    sample = team.rows("SELECT min(id) AS id FROM samples WHERE project_id = :project")[0]["id"]
-    return client.get(f"/api/projects/{team.project.id}/images/{sample}", headers=headers).status_code
-
-
-def count(database: Database, statement: str) -> int:
-    return database.read(lambda session: session.execute(text(statement)).scalar_one())
+def client(team_client: TestClient) -> TestClient:
+    return team_client
 
 
 # ---- the way in
@@ -301,6 +206,10 @@ def test_a_token_opens_its_own_project_session_and_user_only(client: TestClient,
     ada = accounts.log_in(team.database, "ada", PASSWORD)
     assert image(client, team, pass_of(team, key, user_id=ada.user_id, name="ada")) == 401
     assert image(client, team, {}) == 401
+    with make_client() as boss:  # who may do all: the page of one project still does not act on another
+        elsewhere = pass_of(team, enter(boss, "ada"), project_id=other.project.id)
+        address = f"/api/projects/{team.project.id}/claims"
+        assert boss.post(address, json={"count": 1, "holding": 0}, headers=elsewhere).status_code == 403
     with make_client() as second:
         assert image(second, team, pass_of(team, enter(second, "eve"))) == 403  # logged in, but not of the project
 
@@ -308,137 +217,3 @@ def test_a_token_opens_its_own_project_session_and_user_only(client: TestClient,
 def test_a_name_alone_opens_nothing_where_there_are_accounts(team: Seeded) -> None:
     with pytest.raises(PermissionDenied, match="log in"):
         store.actor(team.database, "ada")
-
-
-# ---- invitations
-
-
-def join(client: TestClient, token: str, **fields: str) -> Response:
-    given = {"token": token, "name": "carol", "password": PASSWORD, "again": PASSWORD, **fields}
-    return client.post("/join", data=given)
-
-
-def test_an_invitation_makes_an_account_and_logs_in(client: TestClient, team: Seeded) -> None:
-    ada = accounts.log_in(team.database, "ada", PASSWORD)
-    made = invitations.invite(team.database, ada, Role.annotator, project_id=team.project.id)
-    shown = client.get(f"/join?token={made.token}")
-    assert f"annotator of {team.project.name}" in shown.text
-    assert join(client, made.token, again="different" * 3).status_code == 422
-    assert join(client, made.token, password="short", again="short").status_code == 422
-    assert join(client, made.token, name="ADA").status_code == 422
-    assert join(client, made.token).status_code == 303
-    assert client.get("/progress").text == "a page"
-    for answer in (client.get(f"/join?token={made.token}"), join(client, made.token), join(client, "nonsense")):
-        assert answer.status_code == 410
-
-
-def test_the_first_administrators_link_is_in_a_private_file_once(
-    home: Path, quick_passwords: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BORDERLINE_ACCOUNTS", "accounts")
-    file = first.offer(store.database(), "http://localhost:8501")
-    assert file is not None
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    found = re.match(r"http://localhost:8501/join\?token=(\S{43,})\n", file.read_text())
-    assert found is not None
-    with make_client() as client:
-        assert "first administrator" in client.get(f"/join?token={found[1]}").text
-        assert join(client, found[1], name="ada").status_code == 303
-    assert not file.exists()
-    assert first.offer(store.database(), "http://localhost:8501") is None
-
-
-def test_no_password_and_no_secret_gets_into_a_log(
-    client: TestClient, team: Seeded, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ada = accounts.log_in(team.database, "ada", PASSWORD)
-    made = invitations.invite(team.database, ada, Role.viewer)
-    with caplog.at_level(logging.DEBUG):
-        key = enter(client)
-        log_in(client, PASSWORD, "canary-of-a-typo")  # people type their password into the wrong field
-        join(client, made.token, again="other" * 4)
-        monkeypatch.setattr(accounts, "log_in", _broken)
-        broken = log_in(client, "bob", "canary-of-a-failure")
-    assert broken.status_code == 500
-    assert "the login's page /login failed: ZeroDivisionError" in caplog.text
-    for secret in (PASSWORD, made.token, key, "canary-of-a-typo", "canary-of-a-failure"):
-        assert secret not in caplog.text
-    for detail in ("ZeroDivisionError", "Traceback", str(Path(__file__).parent), "canary"):
-        assert detail not in broken.text
-
-
-def _broken(*_: object) -> Actor:
-    return 1 / 0  # type: ignore[return-value]
-
-
-def test_the_api_says_nothing_about_what_broke(
-    client: TestClient, team: Seeded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    headers = pass_of(team, enter(client))
-    monkeypatch.setattr(sessions, "caller", _broken)
-    answer = client.post("/api/token", json={}, headers=headers)
-    assert answer.status_code == 500
-    assert answer.json() == {
-        "error": {"reason": "failed", "message": "Something went wrong here. Nothing was lost; try again."}
-    }
-
-
-# ---- a login provider's cookie
-
-
-def test_a_providers_cookie_in_parts_is_one_key() -> None:
-    key: Callable[[dict[str, str]], str | None] = lambda found: cookies.key_in(found, "oidc")  # noqa: E731
-    assert key({}) is None
-    assert key({"_streamlit_user_tokens": "x"}) is None
-    one = key({"_streamlit_user": "a", "_streamlit_user_1": "b", "_streamlit_user_tokens": "x", "other": "y"})
-    assert one == key({"_streamlit_user_1": "b", "_streamlit_user": "a"})
-    assert one != key({"_streamlit_user": "a"})
-    assert one != key({"_streamlit_user": "a", "_streamlit_user_1": "c"})
-
-
-def test_with_a_provider_files_still_need_a_session(team: Seeded) -> None:
-    ada = accounts.log_in(team.database, "ada", PASSWORD)
-    found, sent = {"_streamlit_user": "signed"}, {"cookie": "_streamlit_user=signed"}
-    with make_client(mode="oidc") as client:
-        assert client.get("/").text == "a page"
-        assert client.get("/media/x.png").status_code == 401
-        assert client.get("/media/x.png", headers=sent).status_code == 401
-        key = cookies.key_in(found, "oidc")
-        assert key is not None
-        sessions.start(team.database, ada.user_id, key)
-        assert client.get("/media/x.png", headers=sent).text == "a page"
-
-
-CLAIMS = {"iss": "https://id.example", "sub": "s1", "name": "Ada\nLovelace", "iat": 1_000_000}
-
-
-def test_a_providers_answer_is_proof_for_ten_minutes_only(database: Database) -> None:
-    """Streamlit's cookie of it would do for thirty days."""
-    with pytest.raises(PermissionDenied, match="Log in again"):
-        oidc.log_in(database, CLAIMS, "key", now=1_000_000 + 601)
-    begun = oidc.log_in(database, CLAIMS, "key", now=1_000_000 + 60)
-    assert begun.live
-    assert begun.actor.name == "Ada Lovelace"
-    assert oidc.log_in(database, CLAIMS, "key", now=1_000_000 + 9_999).session_id == begun.session_id
-    sessions.end(database, "key")
-    assert not oidc.log_in(database, CLAIMS, "key", now=1_000_000 + 60).live  # ended stays ended
-
-
-@pytest.mark.parametrize("wrong", [
-    {"iss": ""}, {"sub": None}, {"sub": 7}, {"iss": "https://id.example s1"}, {"iat": None}, {"iat": "1000000"},
-    {"iat": 1_000_000 + 10_000},
-])  # fmt: skip
-def test_an_answer_that_says_too_little_opens_nothing(database: Database, wrong: dict[str, object]) -> None:
-    with pytest.raises(PermissionDenied):
-        oidc.log_in(database, {**CLAIMS, **wrong}, "key", now=1_000_000)
-
-
-@pytest.mark.parametrize(("claims", "email"), [
-    ({"email": "a@example.org", "email_verified": True}, "a@example.org"),
-    ({"email": "a@example.org", "email_verified": "true"}, "a@example.org"),
-    ({"email": "a@example.org", "email_verified": False}, None),
-    ({"email": "a@example.org"}, None),
-    ({"email": ["a@example.org"], "email_verified": True}, None),
-])  # fmt: skip
-def test_only_a_verified_address_counts(claims: dict[str, object], email: str | None) -> None:
-    assert oidc.identity_of({**CLAIMS, **claims}).email == email
