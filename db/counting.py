@@ -126,4 +126,5 @@ def team_median(project_id: int) -> Select[Any]:
 
 def _middle(ranked: Any) -> ColumnElement[bool]:
     """The one or two rows in the middle; neither engine's own median is known to the other."""
-    return ranked.c.place.between((ranked.c.many + 1) // 2, (ranked.c.many + 2) // 2)
+    middle: ColumnElement[bool] = ranked.c.place.between((ranked.c.many + 1) // 2, (ranked.c.many + 2) // 2)
+    return middle

@@ -173,8 +173,8 @@ def count(session: Session, project_id: int) -> Counts:
     labels = dict(session.execute(made.where(LabelTableRow.project_id == project_id)).tuples().all())
     pool, holdout = (labels.get(split, 0) for split in ("pool", "holdout"))
     seen = select(AnnotationRow.sample_id).where(AnnotationRow.project_id == project_id)
-    seen = seen.union(_refused().where(AnnotationEventRow.project_id == project_id))
-    aside = select(func.count()).where(*_live(project_id), SampleRow.id.in_(seen), is_set_aside())
+    touched = seen.union(_refused().where(AnnotationEventRow.project_id == project_id))
+    aside = select(func.count()).where(*_live(project_id), SampleRow.id.in_(touched), is_set_aside())
     asked = select(func.count(QueryRow.id)).where(QueryRow.project_id == project_id, QueryRow.state == "open")
     leased = select(ClaimRow.id).where(ClaimRow.query_id == QueryRow.id, ClaimRow.state == "leased")
     return Counts(

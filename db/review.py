@@ -41,6 +41,7 @@ __all__ = ["decide", "decide_ties", "next_items", "send_back", "ties", "votes_of
 _NO_LONGER = (*ASKS, "spot_check")
 _LONGEST_NOTE = 10_000
 _TIES_AT_ONCE = 100
+_Fields = dict[str, Any]
 
 
 def decide(
@@ -73,8 +74,8 @@ def decide(
         if (first := _repeated(session, actor.user_id, decision_id, digest)) is not None:
             return first
         require_class(session, project_id, class_id)
-        about = {"project_id": project_id, "sample_id": sample_id, "user_id": actor.user_id, "query_id": None}
-        what = {"kind": "review", "outcome": outcome, "class_id": class_id, "counts": class_id is not None}
+        about: _Fields = {"project_id": project_id, "sample_id": sample_id, "user_id": actor.user_id}
+        what: _Fields = {"kind": "review", "outcome": outcome, "class_id": class_id, "counts": class_id is not None}
         receipt = {"label": class_id}
         _event(session, **about, **what, answer_id=decision_id, digest=digest, note=note, receipt=receipt)
         label = resolve(session, project_id, sample_id)
@@ -108,11 +109,11 @@ def send_back(
         if (first := _repeated(session, actor.user_id, decision_id, digest)) is not None:
             return first
         asked = [query for query in queries if query.kind in ASKS]
-        about = {"project_id": project_id, "sample_id": sample_id, "user_id": actor.user_id}
+        about: _Fields = {"project_id": project_id, "sample_id": sample_id, "user_id": actor.user_id}
         taken_back = _taken_back(session, queries, sample_id)
         if not asked or not taken_back:
             raise Conflict(f"expected an image with answers to send back, got the sample {sample_id}; decide on it")
-        named = {"answer_id": decision_id, "digest": digest, "note": note, "receipt": {"label": None}}
+        named: _Fields = {"answer_id": decision_id, "digest": digest, "note": note, "receipt": {"label": None}}
         for event in taken_back:
             _event(session, **about, counts=False, **event, **named)
             named = {"answer_id": None, "digest": "", "note": "", "receipt": {}}
@@ -181,7 +182,7 @@ def _decide_tie(
     if any(session.scalars(statement).first() is not None for statement in settled):
         return False
     query = max(asked, key=lambda query: query.id)
-    about = {"project_id": project_id, "sample_id": sample_id, "user_id": user_id, "query_id": query.id}
+    about: _Fields = {"project_id": project_id, "sample_id": sample_id, "user_id": user_id, "query_id": query.id}
     _event(session, **about, kind="decide", class_id=class_id, counts=True, slots=query.slots, payload=why)
     label = resolve(session, project_id, sample_id)
     _settle(session, queries)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Label, Select, SQLColumnExpression, Subquery, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from db import inputs
@@ -117,7 +117,7 @@ def _seen(session: Session, project_id: int) -> Subquery:
     )
 
 
-def _today(session: Session, project_id: int) -> ColumnElement[Any]:
+def _today(session: Session, project_id: int) -> SQLColumnExpression[Any]:
     """The class of an answer as it counts today."""
     retired = select(ClassRow.id).where(ClassRow.project_id == project_id, ClassRow.retired_at.is_not(None))
     live = live_class(session, project_id)
@@ -148,7 +148,7 @@ def _newest(seen: Subquery, kind: str) -> ColumnElement[int]:
 def _entropies(session: Session, project_id: int, only: Only) -> dict[int, float]:
     """Return sample id -> entropy of its votes in bits; 0 where they do not differ."""
     found = _waiting(session, project_id, only).subquery()
-    choice = _today(session, project_id).label("choice")
+    choice: Label[Any] = _today(session, project_id).label("choice")
     statement = (
         select(AnnotationRow.sample_id, choice, func.count().label("many"))
         .join(found, found.c.sample_id == AnnotationRow.sample_id)

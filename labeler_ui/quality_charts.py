@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler_ui.quality_words import RELIABLE, TENTATIVE
+from labeler_ui.theme import INDIGO
 from pipeline.statistics import Agreement
 
 MOST_CLASSES = 30
@@ -19,7 +20,7 @@ def alpha_chart(rows: Sequence[tuple[str, Agreement]]) -> Any:
     """Return alpha and its interval for each row of (name, agreement) that has one, as an Altair chart."""
     import altair  # takes half a second: only when somebody looks
 
-    values = [
+    values: list[dict[str, Any]] = [
         {
             "name": name,
             "alpha": found.alpha,
@@ -56,7 +57,7 @@ def _end(value: float | None, found: Agreement) -> float:
 
 
 def confusion_chart(counts: NDArray[np.int64], names: Sequence[str], first: str, second: str) -> Any:
-    """Return counts (K, K) as a heat map; agreement lies on the diagonal, color is the share of a row."""
+    """Return counts (K, K) as a heat map; agreement lies on the diagonal, the strength is the share of a row."""
     import altair
 
     places = most_confused(counts)
@@ -82,9 +83,9 @@ def confusion_chart(counts: NDArray[np.int64], names: Sequence[str], first: str,
             altair.Tooltip("images:Q", title="Images"),
         ],
     )
-    color = altair.Color("share:Q", scale=altair.Scale(scheme="purples", domain=[0, 1]), legend=None)
-    tiles = base.mark_rect(cornerRadius=3).encode(color=color)
-    dark = altair.condition("datum.share > 0.5", altair.value("white"), altair.value("#1c1d2b"))
+    strength = altair.Opacity("share:Q", scale=altair.Scale(domain=[0, 1], range=[0.05, 1]), legend=None)
+    tiles = base.mark_rect(cornerRadius=3, color=INDIGO).encode(opacity=strength)
+    dark = altair.condition("datum.share > 0.5", altair.value("white"), altair.value(GRAY))
     numbers = base.mark_text(fontSize=12).encode(text="images:Q", color=dark).transform_filter("datum.images > 0")
     side = min(560, 44 * len(places) + 90)
     return (tiles + numbers).properties(height=side)
