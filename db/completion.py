@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db import webhooks
@@ -20,14 +20,12 @@ from db.tables import (
     AnnotationRow,
     ClaimRow,
     LabelTableRow,
-    MembershipRow,
     QueryRow,
     RoundRow,
-    UserRow,
 )
+from db.workforce import who_may_answer
 
 ACTIVE_MS = 3_600_000  # who claimed or answered within the last hour is at work
-_WORKERS = ("annotator", "reviewer", "administrator")
 _WAITED_FOR = ("learn", "holdout")  # checks, and images to confirm in the grid, keep no round from its end
 
 
@@ -139,23 +137,10 @@ def _still_answerable(session: Session, query: QueryRow) -> bool:
         return True
     standing = AnnotationRow.sample_id == query.sample_id, AnnotationRow.withdrawn_at.is_(None)
     seen = session.execute(select(AnnotationRow.user_id, AnnotationRow.outcome).where(*standing)).all()
-    others = _people(session, query.project_id) - {user_id for user_id, _ in seen}
+    others = who_may_answer(session, query.project_id) - {user_id for user_id, _ in seen}
     if any(outcome != "class" for _, outcome in seen):
         others &= _at_work(session, query.project_id, at)
     return bool(others)
-
-
-def _people(session: Session, project_id: int) -> set[int]:
-    """People who may answer in the project."""
-    member = (MembershipRow.user_id == UserRow.id) & (MembershipRow.project_id == project_id)
-    statement = (
-        select(UserRow.id)
-        .outerjoin(MembershipRow, member)
-        .where(UserRow.disabled_at.is_(None), UserRow.kind == "person")
-        .where(or_(MembershipRow.state.is_(None), MembershipRow.state == "active"))
-        .where(or_(UserRow.role.in_(_WORKERS), MembershipRow.role.in_(_WORKERS)))
-    )
-    return set(session.scalars(statement))
 
 
 def _at_work(session: Session, project_id: int, at: int) -> set[int]:

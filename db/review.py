@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db import inputs
+from db import inputs, webhooks
 from db.access import authorize
 from db.answering import digest_of, require_class
 from db.clock import now
@@ -234,6 +234,9 @@ def _ask_no_more(session: Session, queries: Sequence[QueryRow]) -> None:
     for query in ended:
         query.state, query.closed_at = ("closed" if query.kind in ASKS else "withdrawn"), at
     session.flush()
+    for query in ended:
+        if query.state == "closed":
+            webhooks.announce_query(session, query)
     leased = ClaimRow.query_id.in_([query.id for query in ended]), ClaimRow.state == "leased"
     session.execute(update(ClaimRow).where(*leased).values(state="released"))
 

@@ -37,8 +37,6 @@ class Settings:
         """Whether people have to prove who they are."""
         return self.mode != "local"
 
-    ingest_root: Path | None = None
-
 
 def load() -> Settings:
     """Read the settings from the environment.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import uuid
 from collections.abc import Sequence
@@ -84,7 +83,7 @@ def point_at(here: Visit, text: str, labels: str, split: str, *, copy: bool) -> 
         InvalidInput: It is no folder, or not one that may be read from here.
     """
     found = settings.load()
-    accounts = os.environ.get("BORDERLINE_ACCOUNTS", "") not in ("", "local")  # behind a proxy loopback says nothing
+    accounts = settings.load().team  # behind a proxy loopback says nothing
     local = not accounts and is_loopback(str(st.get_option("server.address") or ""))
     folder = readable_folder(text, root=found.ingest_root, local=local)
     payload = {"source": str(folder), "labels": labels, "split": split or None, "copy_files": copy}

@@ -1,25 +1,21 @@
-"""What came of it: how far a project is, and its labels by pages or as one stream."""
+"""What came of it: how far a project is, its labels by pages, and labels or votes as one stream."""
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
-import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-from db import errors, labels, progress
-from db.records import LabelRow, RoundSummary
+from db import errors, exchange, labels, progress
+from db.exchange.formats import What
+from db.records import RoundSummary
 from labeler_ui.api.v1.entry import ApiCall, json_answer
 
 MOST_LABELS = 5000
-_ROWS_A_CHUNK = 500
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\x00")
-_COLUMNS = tuple(field.name for field in fields(LabelRow))
+WHAT: dict[str, What] = {"labels": "labels", "votes": "votes"}
+STREAMED = {name: entry for name, entry in exchange.FORMATS.items() if entry.stream}
 
 
 def stats(call: ApiCall) -> Response:
@@ -61,54 +57,16 @@ def page(call: ApiCall) -> Response:
 
 
 def export(call: ApiCall) -> Response:
-    """Stream all labels, a line each."""
-    kind = call.request.query_params.get("format", "csv")
-    if kind not in WRITERS:
-        raise errors.InvalidInput(f"expected a format of {', '.join(WRITERS)}, got {kind!r:.40}; choose one of them")
-    rows = labels.export_rows(call.database, call.actor, call.project_id)
-    write, media_type = WRITERS[kind]
+    """Stream all labels or votes, in a format that can be made while it is sent."""
+    query = call.request.query_params
+    what, kind = WHAT.get(query.get("what", "labels")), query.get("format", "csv")
+    if what is None or kind not in STREAMED:
+        raise errors.InvalidInput(
+            f"expected {' or '.join(WHAT)} in a format of {', '.join(STREAMED)}, got {dict(query)!r:.80}; choose again"
+        )
+    parts = exchange.stream(call.database, call.actor, call.project_id, what, kind)
     headers = {
         "Cache-Control": "no-store",
-        "Content-Disposition": f'attachment; filename="labels-{call.project_id}.{kind}"',
+        "Content-Disposition": f'attachment; filename="{what}-{call.project_id}{STREAMED[kind].suffix}"',
     }
-    return StreamingResponse(write(rows), media_type=media_type, headers=headers)
-
-
-def as_csv(rows: Iterable[LabelRow]) -> Iterator[str]:
-    """Yield CSV for people: a text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    yield _csv_lines([_COLUMNS])
-    for part in _parts(rows):
-        yield _csv_lines([[safe_cell(value) for value in asdict(row).values()] for row in part])
-
-
-def as_jsonl(rows: Iterable[LabelRow]) -> Iterator[str]:
-    """Yield JSON Lines for programs: nothing is changed."""
-    for part in _parts(rows):
-        yield "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in part)
-
-
-WRITERS: dict[str, tuple[Callable[[Iterable[LabelRow]], Iterator[str]], str]] = {
-    "csv": (as_csv, "text/csv; charset=utf-8"),
-    "jsonl": (as_jsonl, "application/jsonl; charset=utf-8"),
-}
-
-
-def safe_cell(value: object) -> object:
-    """Return a value as a spreadsheet may have it (OWASP ASVS 1.2.10).
-
-    >>> safe_cell("=1+1"), safe_cell("cat"), safe_cell(-3)
-    ("'=1+1", 'cat', -3)
-    """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def _csv_lines(rows: Iterable[Iterable[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
-
-
-def _parts(rows: Iterable[LabelRow]) -> Iterator[list[LabelRow]]:
-    remaining = iter(rows)
-    while part := list(itertools.islice(remaining, _ROWS_A_CHUNK)):
-        yield part
+    return StreamingResponse(parts, media_type=STREAMED[kind].media_type, headers=headers)

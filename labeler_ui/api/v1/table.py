@@ -129,9 +129,9 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         method="GET", path=f"{_P}/export", name="export", role="reviewer",
-        summary="All labels as one stream: CSV that is safe in a spreadsheet, or JSON Lines",
-        handler=results.export, media=("text/csv", "application/jsonl"),
-        query=(("format", one_of(*results.WRITERS)),),
+        summary="All labels or votes as one stream: CSV that is safe in a spreadsheet, JSON Lines, Label Studio's JSON",
+        handler=results.export, media=tuple(entry.media_type.partition(";")[0] for entry in results.STREAMED.values()),
+        query=(("what", one_of(*results.WHAT)), ("format", one_of(*results.STREAMED))),
     ),
     Operation(
         method="GET", path=_H, name="listWebhooks", summary="Who is told of this project", role="administrator",
