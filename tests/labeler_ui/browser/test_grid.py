@@ -196,24 +196,51 @@ def test_offline_while_confirming(opened: Callable[..., GridPerson]) -> None:
     grid.page.get_by_text("That was all, thank you!").wait_for()
 
 
+def hold_answers(grid: GridPerson) -> list[Any]:
+    """Neither refuse answers, which would open the second way, nor let them through."""
+    under_way: list[Any] = []
+    grid.person.context.route("**/answers", lambda route: under_way.append(route))
+    return under_way
+
+
+def let_through(grid: GridPerson, under_way: list[Any]) -> None:
+    for route in under_way:
+        route.continue_()
+    grid.person.context.unroute("**/answers")
+
+
 def test_a_reload_with_answers_on_their_way(opened: Callable[..., GridPerson]) -> None:
     grid = opened(((3, 24), (7, 12)))
     grid.page.on("dialog", lambda dialog: dialog.accept())
-    grid.person.context.route("**/answers", lambda route: route.abort())
-    grid.page.evaluate("() => { window.WebSocket = class { constructor() { throw new Error('away') } } }")
+    under_way = hold_answers(grid)
     first = grid.group()
     grid.tiles().nth(1).click()
     grid.confirm()
     grid.shown(other_than=first)
+    wait_for(lambda: under_way, "answers on their way", grid.page)
+    grid.person.context.unroute("**/answers")
     grid.page.reload()
     grid.person.ready()
     grid.enter()
-    assert grid.page.get_by_role("heading", name="Is each of these 7?").is_visible()  # not those under way
-    grid.person.context.unroute("**/answers")
+    assert grid.page.get_by_role("heading", name="Is each of these 7?").is_visible()
     grid.rows(23)
     assert len(grid.seeded.events()) == 24
     grid.confirm()
     grid.rows(35)
+
+
+def test_tiles_whose_answers_are_on_their_way_are_not_shown_again(opened: Callable[..., GridPerson]) -> None:
+    grid = opened(((3, 24), (7, 12)))
+    under_way = hold_answers(grid)
+    grid.confirm()
+    wait_for(lambda: under_way, "answers on their way", grid.page)
+    grid.person.press("Escape")
+    grid.page.locator(".grid").wait_for(state="detached")
+    grid.enter()
+    assert grid.page.get_by_role("heading", name="Is each of these 7?").is_visible()
+    assert grid.person.mine() == []
+    let_through(grid, under_way)
+    grid.rows(24)
 
 
 def test_escape_gives_the_tiles_back(opened: Callable[..., GridPerson]) -> None:
