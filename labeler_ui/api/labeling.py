@@ -7,8 +7,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from db import annotations, errors
+from db import annotations as answering
 from db import claims as claiming
+from db import errors
 from db.progress import progress, standing
 from labeler_ui import delivery, tokens, words
 from labeler_ui.api.guards import Call
@@ -80,7 +81,7 @@ def undo(call: Call) -> Response:
 
 def recent(call: Call) -> Response:
     """Return the caller's latest answers that stand, newest first: what the filmstrip shows in a new browser."""
-    found = annotations.recent(call.database, call.actor, call.project_id, STRIP)
+    found = answering.recent(call.database, call.actor, call.project_id, STRIP)
     return _json({"answers": [delivery.recent_json(answer) for answer in found]})
 
 
