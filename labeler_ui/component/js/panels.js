@@ -95,7 +95,8 @@ class Panels {
     if (open.includes("why")) this.why.close();
     for (const name of open) labeler.view.toggle(name, false);
     this.leaveControl();
-    if (!open.length) labeler.backToQueue();
+    if (!open.length && this.grid) this.leaveGrid();
+    else if (!open.length) labeler.backToQueue();
   }
 
   // A control that was just hidden keeps the focus for another frame, and would take the next key.
