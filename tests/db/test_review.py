@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import select, text
 
 from db import annotations, labels, review, rounds, samples
+from db import pool as pool_of
 from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound
 from db.records import Actor, ClaimedQuery, Decision, Round
-from db.tables import AnnotationEventRow, QueryRow
+from db.tables import AnnotationEventRow, QueryRow, SampleRow
 from tests.db.scenes import Scene, make_scene, scalar
 
 
@@ -149,6 +150,8 @@ def test_what_cannot_be_used_has_no_label_and_is_not_asked_again(database: Datab
     undo = "UPDATE annotations SET withdrawn_at = 1 WHERE sample_id = :item"  # as if its annotators were excluded
     database.write(lambda session: session.execute(text(undo), {"item": pool[1]}))
     assert pool[1] not in scene.pool()
+    askable = select(SampleRow.id).where(*pool_of.askable(scene.id))
+    assert pool[1] not in database.read(lambda session: list(session.scalars(askable)))
     assert pool[1] in samples.pool_index(database, scene.id, labeled=False, set_aside=True).ids
     assert samples.counts(database, scene.id).set_aside >= 1
     decide(scene, pool[1], "cat")
