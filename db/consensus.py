@@ -85,12 +85,13 @@ class Ballot:
             kind: the event's.
             class_id: the class it names.
             query: the query it is about.
-            takes_back: whether an earlier answer is undone or replaced by it: a decision was about other votes then.
+            takes_back: whether an earlier answer is undone or replaced by it (a decision was about other votes then),
+                or an earlier review is taken back.
         """
         if kind == "import":
             self.imported = class_id
         elif kind == "review":
-            self.reviewed, self.unusable = class_id, class_id is None
+            self.reviewed, self.unusable = class_id, class_id is None and not takes_back
         elif kind == "decide" and class_id is not None:
             self.chosen = class_id
         elif kind == "decide" and query is not None:
