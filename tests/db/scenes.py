@@ -131,3 +131,9 @@ def make_scene(database: Database, images: int = 30, name: str = "zoo", **settin
 
 def scalar(database: Database, statement: str) -> int:
     return int(database.read(lambda session: session.execute(text(statement)).scalar_one()))
+
+
+def as_gold(scene: Scene, query_id: int, expected: int) -> None:
+    """Make a claimed query one of gold, as `db.gold` makes them when it hands them out."""
+    change = text("UPDATE queries SET kind = 'gold', expected = :expected WHERE id = :id")
+    scene.database.write(lambda session: session.execute(change, {"expected": expected, "id": query_id}))

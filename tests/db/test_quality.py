@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from db import access, quality, review
+from db import access, grid, quality, review
 from db.engine import Database
 from db.records import Actor, AnnotatorRecord, NewQuery, NewQueue, Round
 from db.rounds import begin_round, enqueue
 from db.sql import insert_rows
 from db.tables import AnnotationRow, ClaimRow, QueryRow
-from tests.db.scenes import Scene, make_scene
+from tests.db.scenes import Scene, as_gold, make_scene
 from tests.db.test_review import new_id
 
 MINUTE = 60_000
@@ -38,10 +38,13 @@ def ask(scene: Scene, strategy: str = "dfal()", **queries: object) -> Round:
     return enqueue(scene.database, scene.system, turn.id, NewQueue(queries=asked, strategy=strategy))
 
 
-def answer_all(scene: Scene, actor: Actor, names: str, **more: object) -> None:
-    """Answer what is open by rank: c, d, o are classes, u is unsure, . is left."""
+def answer_all(scene: Scene, actor: Actor, names: str, gold: dict[int, int] | None = None, **more: object) -> None:
+    """Answer what is open by rank: c, d, o are classes, u is unsure, . is left; `gold` is expected by place."""
     words = {"c": "cat", "d": "dog", "o": "owl", "u": "unsure", "f": "flag"}
-    held = sorted(scene.claim(actor, len(names)), key=lambda query: query.rank)
+    group = grid.claim_group(scene.database, actor, scene.id) if more.get("mode") == "grid" else None
+    held = sorted(group.queries if group else scene.claim(actor, len(names)), key=lambda query: query.rank)
+    for place, expected in (gold or {}).items():
+        as_gold(scene, held[place].query_id, expected)
     for query, letter in zip(held, names, strict=True):
         if letter in words:
             scene.submit(actor, query, words[letter], **more)
@@ -70,8 +73,8 @@ def test_votes_come_with_kind_round_and_whether_they_were_drawn_at_random(databa
 
 def test_queried_images_are_no_audit_and_merged_classes_count_together(database: Database) -> None:
     scene = make_scene(database, images=8)
-    ask(scene, "dfal(seed=random)", kind=["learn", "gold"])
-    answer_all(scene, scene.person("ana"), "cd")
+    ask(scene, "dfal(seed=random)", kind=["learn"] * 2)
+    answer_all(scene, scene.person("ana"), "cd", gold={1: 1})
     merge = "UPDATE classes SET retired_at = 1, merged_into_id = :into WHERE id = :dog"
     values = {"into": scene.cls("owl"), "dog": scene.cls("dog")}
     database.write(lambda session: session.execute(text(merge), values))
@@ -85,8 +88,8 @@ def test_queried_images_are_no_audit_and_merged_classes_count_together(database:
 
 def test_gold_is_counted_as_it_counts_today(database: Database) -> None:
     scene = make_scene(database, images=9)
-    ask(scene, kind=["gold"] * 4, expected=[0, 0, 1, 1])
-    answer_all(scene, scene.person("ana"), "cddu")
+    ask(scene, kind=["learn"] * 4)
+    answer_all(scene, scene.person("ana"), "cddu", gold={0: 0, 1: 0, 2: 1, 3: 1})
     found = record(scene, "ana")
     assert (found.gold_total, found.gold_right, found.answers) == (3, 2, 4)
     merge = "UPDATE classes SET retired_at = 1, merged_into_id = :into WHERE id = :dog"
@@ -129,7 +132,7 @@ def test_speed_leaves_breaks_out_and_knows_who_is_too_fast(database: Database) -
 
 
 def test_the_grid_is_not_timed_and_its_spot_checks_are_compared(database: Database) -> None:
-    scene = make_scene(database, images=9)
+    scene = make_scene(database, images=9, spot_check_share=0.0)
     pool = scene.pool()
     ask(scene, kind=["confirm"] * 2, predicted=[0, 0], group=["g", "g"])
     ana, bob = scene.person("ana"), scene.person("bob")

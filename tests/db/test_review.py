@@ -13,7 +13,7 @@ from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound
 from db.records import Actor, ClaimedQuery, Decision, Round
 from db.tables import AnnotationEventRow, QueryRow, SampleRow
-from tests.db.scenes import Scene, make_scene, scalar
+from tests.db.scenes import Scene, as_gold, make_scene, scalar
 
 
 def new_id() -> str:
@@ -315,8 +315,10 @@ def test_a_reviewed_tie_is_left_alone(database: Database) -> None:
 
 def test_a_flag_on_gold_waits_and_other_answers_to_gold_do_not(database: Database) -> None:
     scene = make_scene(database, images=6)
-    scene.ask(2, kind="gold")
+    scene.ask(2)
     pool = scene.pool()
+    for query in scene.claim(scene.person("ana"), 2):
+        as_gold(scene, query.query_id, 0)
     vote(scene, scene.person("ana"), a="cat", b="flag")
     vote(scene, scene.person("bob"))
     assert queue(scene) == [pool[1]]
