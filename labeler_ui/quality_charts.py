@@ -56,8 +56,18 @@ def _end(value: float | None, found: Agreement) -> float:
     return float(found.alpha or 0.0) if value is None else value
 
 
-def confusion_chart(counts: NDArray[np.int64], names: Sequence[str], first: str, second: str) -> Any:
-    """Return counts (K, K) as a heat map; agreement lies on the diagonal, the strength is the share of a row."""
+def confusion_chart(
+    counts: NDArray[np.int64], names: Sequence[str], first: str, second: str, *, ink: str = GRAY
+) -> Any:
+    """Return counts (K, K) as a heat map; agreement lies on the diagonal, the strength is the share of a row.
+
+    Args:
+        counts: images by what one says (rows) and another says (columns).
+        names: of the classes, in the order of the counts.
+        first: what the rows are.
+        second: what the columns are.
+        ink: color of the numbers on pale tiles: the page's own text color.
+    """
     import altair
 
     places = most_confused(counts)
@@ -85,7 +95,7 @@ def confusion_chart(counts: NDArray[np.int64], names: Sequence[str], first: str,
     )
     strength = altair.Opacity("share:Q", scale=altair.Scale(domain=[0, 1], range=[0.05, 1]), legend=None)
     tiles = base.mark_rect(cornerRadius=3, color=INDIGO).encode(opacity=strength)
-    dark = altair.condition("datum.share > 0.5", altair.value("white"), altair.value(GRAY))
+    dark = altair.condition("datum.share > 0.5", altair.value("white"), altair.value(ink))
     numbers = base.mark_text(fontSize=12).encode(text="images:Q", color=dark).transform_filter("datum.images > 0")
     side = min(560, 44 * len(places) + 90)
     return (tiles + numbers).properties(height=side)

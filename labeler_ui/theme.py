@@ -37,6 +37,11 @@ LOGO = f"""<svg xmlns="http://www.w3.org/2000/svg" width="210" height="36" viewB
  font-weight="700" letter-spacing="-0.400" fill="#6d6ef0">Borderline</text></svg>"""
 
 
+def text_color(kind: str | None) -> str:
+    """Return the text color of the 'light' or 'dark' theme; None, before the browser has told, is light."""
+    return str(THEME[f"theme.{kind or 'light'}.textColor"])
+
+
 def favicon() -> str:
     """Return the sign as a data address: an icon by name would be fetched from a foreign server."""
     drawing = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 34 36">{_SIGN}</svg>'

@@ -15,6 +15,7 @@ from labeler_ui import quality_words as words
 from labeler_ui.pages.text import plain
 from labeler_ui.pages.visit import Visit
 from labeler_ui.quality_charts import alpha_chart, confusion_chart
+from labeler_ui.theme import text_color
 from pipeline.statistics import Agreement, agreement, class_agreement, pairwise_confusion
 
 BLIND = ("learn", "holdout")  # answered without knowing what others said: only these can be compared
@@ -108,7 +109,9 @@ def _confusion(classes: Sequence[str], pairs: Pairs, names: dict[int, str]) -> N
         counts, first, second = pairs[chosen], f"{names[chosen[0]]} says", f"{names[chosen[1]]} says"
     halved = counts if chosen is not None else np.triu(counts)
     st.caption(plain(words.confusion_words(halved, dict(enumerate(classes)))))
-    st.altair_chart(confusion_chart(counts, classes, first, second), width="stretch")
+    st.altair_chart(
+        confusion_chart(counts, classes, first, second, ink=text_color(st.context.theme.type)), width="stretch"
+    )
 
 
 def _annotators(team: TeamRecord) -> None:
