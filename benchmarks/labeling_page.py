@@ -55,10 +55,10 @@ def page():
 page()
 """
 PROBE = """
-() => {
+{
   const images = (root) => [...root.querySelectorAll('img')].concat(
     ...[...root.querySelectorAll('*')].filter((e) => e.shadowRoot).map((e) => images(e.shadowRoot)));
-  const current = () => images(document).filter((i) => i.naturalWidth >= 800).sort(
+  const current = () => images(document).filter((i) => i.naturalWidth >= 300).sort(
     (a, b) => b.getBoundingClientRect().width - a.getBoundingClientRect().width)[0];
   window.probe = [];
   const channel = new MessageChannel();
@@ -158,10 +158,10 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 def measure(browser: Any, address: str, keys: int, ready: str) -> list[float]:
     """Press a key again and again; returns the milliseconds of each to the next image's frame."""
     tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.add_init_script(PROBE)  # before the page: whoever listens first sees every key
     tab.goto(address)
     tab.wait_for_selector(ready, timeout=30_000)
     tab.wait_for_timeout(3000)
-    tab.evaluate(PROBE)
     generator = np.random.default_rng(0)
     for _ in range(keys):
         tab.keyboard.press(str(generator.integers(1, len(CLASSES) + 1)))
