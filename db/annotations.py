@@ -75,7 +75,8 @@ def _save(session: Session, user_id: int, query: QueryRow, answer: Answer, diges
         return _event(session, query, user_id, answer, draft, digest, "draft")
     answering.accept(session, query, claim, answer)
     grid.spot_check(session, query, answer)
-    webhooks.announce_answer(session, query, user_id, answer)
+    if query.kind != "gold":
+        webhooks.announce_answer(session, query, user_id, answer)
     receipt = answering.finish(session, query, answer.answer_id)
     return _event(session, query, user_id, answer, receipt, digest, "answer")
 

@@ -210,7 +210,7 @@ def withdraw(session: Session, query: QueryRow, note: AnnotationRow, lease_ms: i
         .values(state="undone")
     )
     query.decided = False
-    if query.state == "closed" and not _asked_elsewhere(session, query):
+    if query.state == "closed" and not _asked_elsewhere(session, query) and not reviewed(session, query.sample_id):
         query.state, query.closed_at = "open", None
     session.flush()
     taken = assign(session, [query], note.user_id, at=at, until=at + lease_ms) if query.state == "open" else []
@@ -218,6 +218,14 @@ def withdraw(session: Session, query: QueryRow, note: AnnotationRow, lease_ms: i
     project = update(ProjectRow).where(ProjectRow.id == query.project_id, ProjectRow.state == "finished")
     session.execute(project.values(state="active"))
     return taken[0][1] if taken else None
+
+
+def reviewed(session: Session, sample_id: int) -> bool:
+    """Whether a reviewer's word stands: nobody is asked about the image any more."""
+    event = AnnotationEventRow
+    reviews = select(event.target_id).where(event.sample_id == sample_id, event.kind == "review")
+    newest = session.execute(reviews.order_by(event.id.desc()).limit(1)).one_or_none()
+    return newest is not None and newest.target_id is None
 
 
 def _asked_elsewhere(session: Session, query: QueryRow) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -43,26 +43,38 @@ class Ballot:
     def verdict(self, live: Callable[[int], int | None] = lambda class_id: class_id) -> Verdict | None:
         """The label, by the rule: a review, else the majority once a query has its votes, else the import.
 
-        Votes of all queries of the sample count together; where they are even the class that was chosen by the
-        annotators' records holds, and without one the sample is left for a review.
+        Votes of all queries of the sample count together, one a person: it is split where a check got another answer
+        than the first. Where they are even the class that was chosen by the annotators' records holds; without one
+        it is left for a review.
 
         Args:
             live: what a class counts for today: itself, the one it was merged into, or None if it is gone.
         """
-        given = (live(choice) for users in self.votes.values() for choice in users.values())
-        tally = Counter(choice for choice in given if choice is not None)
+        tally, people = self._tally(live)
         reviewed, chosen, imported = (
             None if choice is None else live(choice) for choice in (self.reviewed, self.chosen, self.imported)
         )
         if self.unusable:
             return None
         if reviewed is not None:
-            return Verdict(reviewed, "reviewer", tally.total())
+            return Verdict(reviewed, "reviewer", people)
         if tally and self._full() and (best := majority(tally) or chosen) is not None:
-            return Verdict(best, "consensus", tally.total())
+            return Verdict(best, "consensus", people)
         if imported is not None:
             return Verdict(imported, "imported", 0)
         return None
+
+    def _tally(self, live: Callable[[int], int | None]) -> tuple[Mapping[int, Fraction], int]:
+        chosen: dict[int, set[int]] = {}
+        for users in self.votes.values():
+            for user, choice in users.items():
+                if (alive := live(choice)) is not None:
+                    chosen.setdefault(user, set()).add(alive)
+        tally: dict[int, Fraction] = {}
+        for choices in chosen.values():
+            for choice in choices:
+                tally[choice] = tally.get(choice, Fraction(0)) + Fraction(1, len(choices))
+        return tally, len(chosen)
 
     def _full(self) -> bool:
         return any(
@@ -100,7 +112,7 @@ class Ballot:
             self.chosen = None
 
 
-def majority(tally: Mapping[T, int]) -> T | None:
+def majority(tally: Mapping[T, int] | Mapping[T, Fraction]) -> T | None:
     """Return the class with the most votes, None when several have as many."""
     most = max(tally.values(), default=0)
     best = [choice for choice, votes in tally.items() if votes == most]

@@ -166,7 +166,8 @@ def _query(session: Session, turn: RoundRow, beside: QueryRow, gold: GoldRow) ->
     position = session.get_one(ClassRow, gold.class_id).position
     if row is None:
         row = QueryRow(project_id=gold.project_id, round_id=turn.id, sample_id=gold.sample_id, kind="gold", slots=1)
-        row.rank, row.reserve, row.token, row.decided = beside.rank, False, 0, False
+        row.rank, row.reserve, row.token, row.decided = beside.rank, beside.reserve, 0, False
+        _look_alike(session, row)
         row.created_at = now(session)
         session.add(row)
     else:
@@ -174,6 +175,26 @@ def _query(session: Session, turn: RoundRow, beside: QueryRow, gold: GoldRow) ->
     row.state, row.closed_at, row.expected = "open", None, position
     session.flush()
     return row
+
+
+def _look_alike(session: Session, row: QueryRow) -> None:
+    """Take over what a round found out about the image: where guesses are shown, gold shows one, too."""
+    ranked = QueryRow.sample_id == row.sample_id, QueryRow.kind != "gold", QueryRow.predicted.is_not(None)
+    newest = session.scalars(select(QueryRow).where(*ranked).order_by(QueryRow.id.desc()).limit(1)).one_or_none()
+    if newest is not None:
+        row.predicted, row.nearest, row.score, row.details = (
+            newest.predicted,
+            newest.nearest,
+            newest.score,
+            newest.details,
+        )
+
+
+def follow(session: Session, project_id: int, sample_id: int, class_id: int | None) -> None:
+    """Retire a sample's gold when a reviewer says something else of it than its class."""
+    row = _live(session, project_id, sample_id)
+    if row is not None and row.class_id != class_id:
+        row.retired_at = now(session)
 
 
 def _hash(*parts: int) -> float:

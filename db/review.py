@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db import inputs, webhooks
+from db import gold, inputs, webhooks
 from db.access import authorize
 from db.answering import digest_of, require_class
 from db.clock import now
@@ -79,6 +79,7 @@ def decide(
         receipt = {"label": class_id}
         _event(session, **about, **what, answer_id=decision_id, digest=digest, note=note, receipt=receipt)
         label = resolve(session, project_id, sample_id)
+        gold.follow(session, project_id, sample_id, class_id)
         _ask_no_more(session, queries)
         _settle(session, queries)
         ring(session, "reviewed", project_id, {"sample_id": sample_id, "class_id": class_id})
@@ -119,6 +120,7 @@ def send_back(
             named = {"answer_id": None, "digest": "", "note": "", "receipt": {}}
         _ask_again(session, asked, note)
         label = resolve(session, project_id, sample_id)
+        gold.follow(session, project_id, sample_id, label)
         active = update(ProjectRow).where(ProjectRow.id == project_id, ProjectRow.state == "finished")
         session.execute(active.values(state="active"))
         _settle(session, queries)

@@ -142,7 +142,8 @@ def _asked(seen: Subquery) -> ColumnElement[bool]:
 
 def _newest(seen: Subquery, kind: str) -> ColumnElement[int]:
     event = AnnotationEventRow.sample_id == seen.c.sample_id, AnnotationEventRow.kind == kind
-    return select(func.max(AnnotationEventRow.id)).where(*event).scalar_subquery()
+    told = or_(AnnotationEventRow.kind != "answer", AnnotationEventRow.counts, AnnotationEventRow.outcome == "flag")
+    return select(func.max(AnnotationEventRow.id)).where(*event, told).scalar_subquery()  # gold is no news but a flag
 
 
 def _entropies(session: Session, project_id: int, only: Only) -> dict[int, float]:

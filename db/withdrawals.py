@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db.answering import lock_query
+from db.answering import lock_query, reviewed
 from db.clock import now
 from db.completion import settle
 from db.labels import resolve
@@ -65,6 +65,8 @@ def _ask_again(session: Session, query: QueryRow, people: set[int], actor_id: in
     nobody is left to give the missing vote, the votes there are decide, as at the end of a round.
     """
     if query.state != "closed" or query.kind not in _ASKS_FOR_A_LABEL or _asked_elsewhere(session, query):
+        return
+    if reviewed(session, query.sample_id):
         return
     standing = AnnotationRow.sample_id == query.sample_id, AnnotationRow.withdrawn_at.is_(None)
     others = set(session.scalars(select(AnnotationRow.user_id).where(*standing)))

@@ -100,7 +100,6 @@ def query_json(query: ClaimedQuery) -> dict[str, Any]:
         "sample_id": query.sample_id,
         "token": query.token,
         "expires_at": query.expires_at,
-        "rank": query.rank,
         "reserve": query.reserve,
         "predicted": query.predicted,
     }

@@ -17,7 +17,7 @@ from labeler_ui.folders import readable_folder
 from labeler_ui.hosts import is_loopback
 from labeler_ui.pages.said import attempt
 from labeler_ui.pages.text import plain
-from labeler_ui.pages.visit import Visit
+from labeler_ui.pages.visit import Visit, still_here
 
 REFRESH_SECONDS = 3
 MOST_FILES = 2000
@@ -117,6 +117,8 @@ def safe_name(name: str) -> str:
 
 @st.fragment(run_every=REFRESH_SECONDS)
 def _history(here: Visit) -> None:
+    if not still_here(here):
+        return
     for command in commands.recent(here.database, here.actor, here.project.id):
         if command.kind == "ingest":
             with st.container(border=True):

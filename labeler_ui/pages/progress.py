@@ -13,7 +13,7 @@ from db.records import Job, Progress, RoundSummary
 from labeler_ui import words
 from labeler_ui.charts import Point, accuracy_chart, accuracy_points
 from labeler_ui.pages.text import plain
-from labeler_ui.pages.visit import Visit
+from labeler_ui.pages.visit import Visit, still_here
 
 REFRESH_SECONDS = 3
 STATES = {"preparing": "being prepared", "open": "being labeled", "closed": "done"}
@@ -27,6 +27,8 @@ def show(here: Visit | None) -> None:
 
 @st.fragment(run_every=REFRESH_SECONDS)
 def _refreshing(here: Visit) -> None:
+    if not still_here(here):
+        return
     try:
         now = progress(here.database, here.actor, here.project.id)
     except NotFound:

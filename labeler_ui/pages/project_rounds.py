@@ -13,7 +13,7 @@ from db.records import Command, Job, Progress
 from labeler_ui import words
 from labeler_ui.pages.said import attempt
 from labeler_ui.pages.text import plain
-from labeler_ui.pages.visit import Visit
+from labeler_ui.pages.visit import Visit, still_here
 
 REFRESH_SECONDS = 3
 KINDS = {"round": "Start a round", "retrain": "Train a model", "ingest": "Read images"}
@@ -24,6 +24,8 @@ ICONS = {"pending": ":material/hourglass_empty:", "done": ":material/check:", "f
 @st.fragment(run_every=REFRESH_SECONDS)
 def show(here: Visit) -> None:
     """Draw what is going on, with the buttons that change it."""
+    if not still_here(here):
+        return
     try:
         now = progress(here.database, here.actor, here.project.id)
     except NotFound:

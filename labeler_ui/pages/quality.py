@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from db import quality
+from db import gold, quality
 from db.errors import PermissionDenied
 from db.records import AnnotatorRecord, TeamRecord, Votes
 from labeler_ui import quality_words as words
@@ -20,6 +20,7 @@ from pipeline.statistics import Agreement, agreement, class_agreement, pairwise_
 
 BLIND = ("learn", "holdout")  # answered without knowing what others said: only these can be compared
 EVERYBODY = "Everybody"
+MOST_CHECKS = 100
 Pairs = dict[tuple[int, int], NDArray[np.int64]]
 
 
@@ -39,6 +40,22 @@ def show(here: Visit | None) -> None:
     _notices(team)
     _agreement(votes, names, here.project.seed)
     _annotators(team)
+    _checks(here, names)
+
+
+def _checks(here: Visit, names: dict[int, str]) -> None:
+    """List the images with a known answer that are mixed in unseen, and take them out of use."""
+    marked = gold.listed(here.database, here.actor, here.project.id)
+    with st.expander(f"Checks with a known answer: {len(marked):,}"):
+        if not marked:
+            st.write("None yet. On the Review page, 'Use as a check' after a decision makes one.")
+        for entry in marked[:MOST_CHECKS]:
+            left, right = st.columns([4, 1], vertical_alignment="center")
+            left.markdown(f"Image {entry.sample_id}: **{plain(names.get(entry.class_id, 'a class that is gone'))}**")
+            right.button(
+                "Use no longer", key=f"check-{entry.sample_id}", on_click=gold.retire,
+                args=(here.database, here.actor, here.project.id, entry.sample_id),
+            )  # fmt: skip
 
 
 def _notices(team: TeamRecord) -> None:

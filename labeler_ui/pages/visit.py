@@ -44,6 +44,14 @@ class Visit(Person):
         return {"token": token, "expires_in": tokens.seconds_left(secret, token)}
 
 
+def still_here(here: Person) -> bool:
+    """Whether the login that a page was drawn for still lives; a part that refreshes itself asks each time."""
+    if here.session_id is None:
+        return True
+    found = login.current(here.database)
+    return found is not None and found.actor.user_id == here.actor.user_id
+
+
 def sidebar() -> Visit | None:
     """Draw the pickers and return who looks at what; None when there is no project (and the page says what to do)."""
     found = look()

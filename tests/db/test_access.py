@@ -101,6 +101,7 @@ SERVER_SIDE = {
     "commands.pending",
     "copies.copies_for_training",
     "gold.due",
+    "gold.follow",
     "grid.is_rejection",
     "grid.reject",  # steps of an answer, inside of its transaction
     "grid.spot_check",

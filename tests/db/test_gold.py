@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 
 import pytest
 
-from db import claims, gold, labels, progress, rounds, samples
+from db import claims, gold, labels, progress, review, rounds, samples
 from db.engine import Database
 from db.errors import InvalidInput, NotFound
 from db.records import Actor, Round
@@ -139,3 +140,37 @@ def test_the_progress_page_counts_no_gold_as_waiting(database: Database) -> None
     for query in scene.claim(scene.ada, 10):
         claims.release(database, scene.ada, scene.id, [query.query_id])
     assert progress.progress(database, scene.ada, scene.id).waiting == 4
+
+
+def test_gold_shows_a_guess_where_others_do(database: Database) -> None:
+    scene = scene_with_gold(database, gold_share=0.5, show_predictions=True)
+    scene.ask(4)
+    change = "UPDATE queries SET predicted = 1, sample_id = (SELECT min(sample_id) FROM gold) WHERE id = 4"
+    database.write(lambda session: session.connection().exec_driver_sql(change))
+    shown = {query.sample_id: query.predicted for query in scene.claim(scene.ada, 10)}
+    assert shown[min(gold_ids(scene))] == 1
+
+
+def test_a_reviewer_who_says_otherwise_retires_the_check(database: Database) -> None:
+    scene = scene_with_gold(database, golden=2)
+    kept, changed = sorted(gold_ids(scene))
+    for sample_id, name in ((kept, "owl"), (changed, "dog")):
+        review.decide(database, scene.ada, scene.id, str(uuid.uuid4()), sample_id, scene.cls(name))
+    assert [entry.sample_id for entry in gold.listed(database, scene.ada, scene.id)] == [kept]
+
+
+def test_answers_to_gold_bring_nothing_back_to_review(database: Database) -> None:
+    scene = make_scene(database, overlap=2, gold_share=1.0)
+    scene.ask(1)
+    for name, choice in (("ann", "cat"), ("bob", "dog")):
+        person = scene.person(name)
+        query = scene.claim(person)[0]
+        scene.submit(person, query, choice)
+    review.decide(database, scene.ada, scene.id, str(uuid.uuid4()), query.sample_id, scene.cls("cat"))
+    gold.mark(database, scene.ada, scene.id, query.sample_id, scene.cls("cat"))
+    assert isinstance(rounds.begin_round(database, scene.system, scene.id), Round)
+    scene.ask(2)
+    asked = [entry for entry in scene.claim(scene.person("eve"), 10) if entry.sample_id == query.sample_id]
+    assert len(asked) == 1
+    scene.submit(scene.person("eve"), asked[0], "owl")
+    assert review.waiting(database, scene.ada, scene.id) == 0

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from db import annotations, claims, grid, labels, projects, rounds
+from db.consensus import Ballot, Verdict
 from db.engine import Database
 from db.errors import Conflict, InvalidInput
 from db.records import Actor, Answer, ClaimedQuery, Group, NewQuery, NewQueue, Receipt, Round
@@ -266,7 +267,7 @@ def test_every_confirmation_is_checked_if_the_project_says_so(database: Database
     assert {(query.kind, query.predicted) for query in asked} == {("learn", None)}
     scene.submit(scene.ada, asked[-1], "cat")
     assert scene.labels() == {one.sample_id: scene.cls("cat")}
-    assert scalar(database, "SELECT votes FROM labels") == 2
+    assert scalar(database, "SELECT votes FROM labels") == 1  # two answers of one person are one vote
     everything_fits(scene)
 
 
@@ -280,6 +281,14 @@ def test_a_check_that_disagrees_leaves_the_image_for_a_review(database: Database
     scene.submit(scene.ada, asked, "dog")
     assert scene.labels() == {}
     everything_fits(scene)
+
+
+def test_two_answers_of_one_person_do_not_outvote_another() -> None:
+    cat, dog, ada, bob = 1, 2, 10, 11
+    ballot = Ballot(votes={1: {ada: cat}, 2: {ada: cat}, 3: {bob: dog}}, slots={1: 1, 2: 1, 3: 1})
+    assert ballot.verdict() is None
+    ballot.vote(4, 12, dog)
+    assert ballot.verdict() == Verdict(dog, "consensus", 3)
 
 
 def test_which_images_are_checked_follows_from_seed_and_sample(database: Database) -> None:

@@ -322,3 +322,15 @@ def test_a_flag_on_gold_waits_and_other_answers_to_gold_do_not(database: Databas
     vote(scene, scene.person("ana"), a="cat", b="flag")
     vote(scene, scene.person("bob"))
     assert queue(scene) == [pool[1]]
+
+
+def test_an_undo_after_a_review_asks_nobody_again(database: Database) -> None:
+    scene, pool = contested(database)
+    decide(scene, pool[0], "owl")
+    bob = scene.person("bob")
+    mine = [answer for answer in annotations.recent(database, bob, scene.id) if answer.sample_id == pool[0]]
+    receipt = annotations.undo(database, bob, scene.id, new_id(), mine[0].answer_id)
+    assert receipt.claimed is None
+    assert ("learn", "closed") in state_of(scene, pool[0])
+    assert scene.labels()[pool[0]] == scene.cls("owl")
+    assert rebuilt(scene)

@@ -69,7 +69,6 @@ COMPONENTS: dict[str, Schema] = {
         sample_id=INTEGER,
         token={"type": "integer", "description": "Goes back with the answer."},
         expires_at=TIME,
-        rank=INTEGER,
         reserve=BOOLEAN,
         predicted={**maybe(INTEGER), "description": "A class's position, if the project shows predictions."},
         image={"type": "string", "description": "Where the image is, on this server."},

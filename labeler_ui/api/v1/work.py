@@ -93,7 +93,6 @@ def _query(call: ApiCall, query: ClaimedQuery) -> dict[str, Any]:
         "sample_id": query.sample_id,
         "token": query.token,
         "expires_at": query.expires_at,
-        "rank": query.rank,
         "reserve": query.reserve,
         "predicted": query.predicted,
         "image": f"{PREFIX}/projects/{call.project_id}/images/{query.sample_id}",

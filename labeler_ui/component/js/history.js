@@ -53,8 +53,8 @@ class History {
 
   store() {
     const plain = this.items.map(({ answer_id, outcome, class_id, spoken, before, item }) => {
-      const { query_id, sample_id, token, rank, predicted, why_seen, prediction_seen } = item;
-      const kept = { query_id, sample_id, token, rank, predicted, why_seen, prediction_seen };
+      const { query_id, sample_id, token, predicted, why_seen, prediction_seen } = item;
+      const kept = { query_id, sample_id, token, predicted, why_seen, prediction_seen };
       return { answer_id, outcome, class_id, spoken, before, item: kept };
     });
     writeStored(this.storageKey, plain);

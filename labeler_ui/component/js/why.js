@@ -56,6 +56,7 @@ class Why {
 
   close() {
     this.turn += 1;
+    clearTimeout(this.timer);
     this.panel.hidden = true;
     this.panel.replaceChildren();
     for (const url of this.urls.splice(0)) URL.revokeObjectURL(url);
@@ -102,9 +103,12 @@ class Why {
   // A small card about the image just answered; it takes no focus and no key.
   tell(item, spoken, more) {
     clearTimeout(this.timer);
+    const { turn } = this;
     this.timer = setTimeout(async () => {
       const found = await this.explanation(item).catch(() => null);
-      if (found) this.showCard(found, spoken, more);
+      if (!found || turn !== this.turn) return;
+      this.seen(item, found); // an answer that is taken back or changed later was given knowing this
+      this.showCard(found, spoken, more);
     }, CARD_AFTER_MS);
   }
 

@@ -1,0 +1,49 @@
+"""axe-core on every other page, light and dark: nothing serious in what we draw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from db.engine import Database
+from tests.labeler_ui.browser.conftest import PATIENCE, PageServer
+from tests.labeler_ui.browser.test_accessibility import axe
+from tests.labeler_ui.contested import contested
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+PAGES = ("progress", "review", "quality", "project", "people")
+
+
+def findings(page: Page) -> list[str]:
+    """Return the serious and critical findings in the page's own part, without Streamlit's frame."""
+    page.evaluate(axe())
+    found = page.evaluate(
+        """async () => {
+          const {violations} = await axe.run('[data-testid=stMain]', {resultTypes: ['violations']});
+          return violations.filter(({impact}) => ['serious', 'critical'].includes(impact)).map(
+            ({id, nodes}) => id + ': ' + nodes.slice(0, 3).map(({html}) => html.slice(0, 200)).join(' | '));
+        }"""
+    )
+    return list(found)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_on_the_other_pages(browser: Browser, server: PageServer, store: Database, scheme: Any) -> None:
+    seeded = contested(store, people=("Ana", "Bo"), guidelines="Count the loops.")
+    context = browser.new_context(color_scheme=scheme)
+    found = {}
+    for name in PAGES:
+        page = context.new_page()
+        page.goto(f"{server.url}/{name}?project={seeded.project.name}&name=Ana")
+        page.locator("[data-testid=stMain] h1").first.wait_for(timeout=PATIENCE * 1000)
+        page.locator("[data-testid=stStatusWidget]").wait_for(state="detached", timeout=PATIENCE * 1000)
+        page.wait_for_timeout(1500)
+        found[name] = findings(page)
+        page.close()
+    context.close()
+    assert {name: some for name, some in found.items() if some} == {}
