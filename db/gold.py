@@ -142,7 +142,11 @@ def _handed_out(session: Session, turn: RoundRow, user_id: int) -> tuple[int, in
 
 
 def _unseen(session: Session, project: ProjectRow, user_id: int) -> list[GoldRow]:
-    """Gold that the person neither answered nor holds, in an order of their own."""
+    """Gold that the person neither answered nor holds, in an order of their own.
+
+    Whoever answered the image in any way before, even as a vote, never gets it: a check would ask what they said
+    already, and an image that comes twice stands out.
+    """
     answered = AnnotationRow.sample_id == GoldRow.sample_id, AnnotationRow.user_id == user_id
     held = (
         select(ClaimRow.id)

@@ -9,6 +9,7 @@ import typer
 from flows.cli.console import EXIT_USAGE, explain, fail
 from flows.cli.data import register_data
 from flows.cli.exchange import register_exchange
+from flows.cli.gold import register_gold
 from flows.cli.models import register_models
 from flows.cli.projects import register_projects
 from flows.cli.rounds import register_rounds
@@ -39,6 +40,7 @@ for register in (
     register_projects,
     register_data,
     register_exchange,
+    register_gold,
     register_rounds,
     register_models,
     register_simulation,

@@ -8,10 +8,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from db import gold, quality
+from db import gold, gold_draw, quality
 from db.errors import PermissionDenied
 from db.records import AnnotatorRecord, TeamRecord, Votes
 from labeler_ui import quality_words as words
+from labeler_ui.pages.said import attempt, show_done
 from labeler_ui.pages.text import plain
 from labeler_ui.pages.visit import Visit
 from labeler_ui.quality_charts import alpha_chart, confusion_chart
@@ -21,6 +22,7 @@ from pipeline.statistics import Agreement, agreement, class_agreement, pairwise_
 BLIND = ("learn", "holdout")  # answered without knowing what others said: only these can be compared
 EVERYBODY = "Everybody"
 MOST_CHECKS = 100
+DRAWN = 20  # checks at a time, unless somebody wants another number
 Pairs = dict[tuple[int, int], NDArray[np.int64]]
 
 
@@ -29,6 +31,7 @@ def show(here: Visit | None) -> None:
     if here is None:
         return
     st.title("Quality", anchor=False)
+    show_done()
     try:
         with st.spinner("Comparing answers"):
             votes = quality.votes(here.database, here.actor, here.project.id)
@@ -49,6 +52,7 @@ def _checks(here: Visit, names: dict[int, str]) -> None:
     with st.expander(f"Checks with a known answer: {len(marked):,}"):
         if not marked:
             st.write("None yet. On the Review page, 'Use as a check' after a decision makes one.")
+        _draw_checks(here)
         for entry in marked[:MOST_CHECKS]:
             left, right = st.columns([4, 1], vertical_alignment="center")
             left.markdown(f"Image {entry.sample_id}: **{plain(names.get(entry.class_id, 'a class that is gone'))}**")
@@ -56,6 +60,24 @@ def _checks(here: Visit, names: dict[int, str]) -> None:
                 "Use no longer", key=f"check-{entry.sample_id}", on_click=gold.retire,
                 args=(here.database, here.actor, here.project.id, entry.sample_id),
             )  # fmt: skip
+
+
+def _draw_checks(here: Visit) -> None:
+    """Offer to make checks from images whose class came with them: nobody has seen those."""
+    there = gold_draw.available(here.database, here.actor, here.project.id)
+    if not there:
+        st.caption(
+            "Images whose class is known beforehand (from an import) can be made checks here; there are none now."
+        )
+        return
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    most = min(there, gold_draw.MOST_AT_ONCE)
+    wanted = int(left.number_input("How many", 1, most, min(DRAWN, most), key="checks_wanted"))
+    what = f"Make {wanted} {'check' if wanted == 1 else 'checks'} from images whose class is known"
+    if right.button(what, icon=":material/verified:", key="checks_draw", help=f"{there:,} are there, of all classes."):
+        done = f"{wanted} more {'check is' if wanted == 1 else 'checks are'} mixed in from now on."
+        if attempt(lambda: gold_draw.draw(here.database, here.actor, here.project.id, wanted), done):
+            st.rerun()
 
 
 def _notices(team: TeamRecord) -> None:

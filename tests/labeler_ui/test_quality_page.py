@@ -8,9 +8,10 @@ import sys
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
-from db import access
+from db import access, gold
 from db.engine import Database
 from db.records import AnnotatorRecord, TeamRecord
 from labeler_ui import quality_words as words
@@ -93,6 +94,23 @@ def test_no_overlap_is_told(database: Database) -> None:
     assert not test.exception
     shown = texts(test)
     assert "never the same image" in shown or "One person" in shown
+
+
+def test_checks_are_made_from_known_classes_and_taken_out_of_use(database: Database) -> None:
+    seeded = contested(database)
+    assert "there are none now" in texts(page(seeded))
+    with database.engine.begin() as connection:
+        imported = "UPDATE labels SET origin = 'imported' WHERE sample_id IN (SELECT sample_id FROM labels LIMIT 3)"
+        connection.execute(text(imported))
+    test = page(seeded)
+    test.number_input(key="checks_wanted").set_value(2).run()
+    test.button(key="checks_draw").click().run()
+    assert not test.exception
+    assert "2 more checks are mixed in" in "".join(toast.value for toast in test.toast)
+    marked = gold.listed(database, seeded.actor, seeded.project.id)
+    assert len(marked) == 2
+    next(button for button in test.button if button.label == "Use no longer").click().run()
+    assert len(gold.listed(database, seeded.actor, seeded.project.id)) == 1
 
 
 def test_names_and_notes_stay_text(database: Database) -> None:
