@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import answering, grid, inputs, webhooks
+from db import answering, grid, grid_marks, inputs, webhooks
 from db.access import authorize
 from db.claims import LEASE_SECONDS, describe
 from db.engine import Database
@@ -64,10 +64,10 @@ def _save(session: Session, user_id: int, query: QueryRow, answer: Answer, diges
         if note.query_id != query.id:
             raise Conflict("expected an earlier answer to the same query, got one to another; edit that query")
         claim = answering.regain(session, query, note, 1000 * LEASE_SECONDS)
-    if grid.is_rejection(answer):
-        reason = reason or ("" if query.state == "open" else grid.GONE)
+    if grid_marks.is_rejection(answer):
+        reason = reason or ("" if query.state == "open" else grid_marks.GONE)
         if not reason:
-            return grid.reject(session, query, user_id, answer, digest)
+            return grid_marks.reject(session, query, user_id, answer, digest)
     if claim is not None and not reason:
         claim = answering.usable_claim(session, query, claim, user_id)
     if claim is None or reason:
@@ -99,8 +99,9 @@ def undo(
 ) -> Receipt:
     """Take an own answer back: its label is withdrawn and the query is the actor's again, in one transaction.
 
-    The receipt's `claimed` is the query, claimed anew; None if a slot that a pass had freed is taken by now. A repeat
-    of the same undo returns the first result, with the claim the actor holds now.
+    The receipt's `claimed` is the query, claimed anew; None if a slot that a pass had freed is taken by now, or a tile
+    that was marked as wrong in the grid has been seen singly. A repeat of the same undo returns the first result, with
+    the claim the actor holds now.
 
     Raises:
         PermissionDenied: below annotator in the project.
@@ -132,6 +133,8 @@ def _undo(
     if session.scalars(select(AnnotationEventRow.id).where(*drafts)).one_or_none() is not None:
         receipt = Receipt(answer_id=undo_id, status="saved", message="The draft is withdrawn.")
         return answering.record(session, query, user_id, receipt, digest, payload, counts=False, **event)
+    if grid_marks.was_rejected(session, query, answer_id):
+        return grid_marks.take_back(session, query, user_id, undo_id, answer_id, digest, lease)
     note = _own_answer(session, user_id, query.project_id, answer_id)
     claim = answering.withdraw(session, query, note, lease)
     gone = "Taken back; others answer this image now." if query.state == "open" else "Taken back; it is asked no more."

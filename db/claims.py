@@ -27,6 +27,7 @@ _QUEUE = (QueryRow.reserve, QueryRow.round_id, QueryRow.rank, QueryRow.id)
 _ATTEMPTS = 3
 IN_GRID = QueryRow.kind == "confirm"
 SINGLY = QueryRow.kind != "confirm"
+MARKED_WRONG = and_(QueryRow.kind.in_(("learn", "holdout")), QueryRow.group_key.is_not(None))  # in the grid, before
 
 
 def claim(

@@ -1,5 +1,8 @@
 """When a round is over: it gained its labels, or nothing that is left of it can be answered.
 
+The grid neither ends a round early nor holds it open: its tiles, its checks, and images that were marked as wrong there
+and are asked singly are beside the k that the round asks for. What is left of them comes along into the next round.
+
 A pass (skip, unsure, flag) waits only for others who are at work now, so that one annotator alone is never blocked; a
 missing second vote waits for anybody of the project who has not voted.
 """
@@ -8,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from db import webhooks
+from db.claims import MARKED_WRONG
 from db.clock import now
 from db.labels import resolve
 from db.outbox import ring
@@ -26,7 +30,7 @@ from db.tables import (
 from db.workforce import who_may_answer
 
 ACTIVE_MS = 3_600_000  # who claimed or answered within the last hour is at work
-_WAITED_FOR = ("learn", "holdout")  # checks, and images to confirm in the grid, keep no round from its end
+_WAITED_FOR = and_(QueryRow.kind.in_(("learn", "holdout")), ~MARKED_WRONG)
 
 
 def gained(session: Session, round_id: int) -> int:
@@ -34,7 +38,7 @@ def gained(session: Session, round_id: int) -> int:
     statement = (
         select(func.count(QueryRow.id))
         .join(LabelTableRow, LabelTableRow.sample_id == QueryRow.sample_id)
-        .where(QueryRow.round_id == round_id, QueryRow.kind == "learn", QueryRow.state == "closed")
+        .where(QueryRow.round_id == round_id, QueryRow.kind == "learn", ~MARKED_WRONG, QueryRow.state == "closed")
     )
     return session.scalars(statement).one()
 
@@ -107,26 +111,27 @@ def _fresh_left(session: Session, round_id: int) -> bool:
     untouched = select(QueryRow.id).where(
         QueryRow.round_id == round_id,
         QueryRow.state == "open",
-        QueryRow.kind.in_(_WAITED_FOR),
+        _WAITED_FOR,
         ~select(AnnotationRow.id).where(*standing).exists(),
     )
     return session.scalars(untouched.limit(1)).first() is not None
 
 
-def _seen(session: Session, round_id: int) -> list[int]:
+def _seen(session: Session, round_id: int, *which: ColumnElement[bool]) -> list[int]:
     """Open queries with an answer; gold is about the annotator alone, a check of the grid outlives its round."""
     standing = AnnotationRow.sample_id == QueryRow.sample_id, AnnotationRow.withdrawn_at.is_(None)
     seen = select(QueryRow.id).where(
         QueryRow.round_id == round_id,
         QueryRow.state == "open",
         QueryRow.kind.not_in(("gold", "spot_check")),
+        *which,
         select(AnnotationRow.id).where(*standing).exists(),
     )
     return list(session.scalars(seen.order_by(QueryRow.id)))
 
 
 def _answerable(session: Session, turn: RoundRow) -> Iterable[bool]:
-    for query_id in _seen(session, turn.id):
+    for query_id in _seen(session, turn.id, _WAITED_FOR):
         yield _still_answerable(session, session.get_one(QueryRow, query_id))
 
 

@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from db import answering, inputs
+from db import inputs
 from db.access import authorize
 from db.claims import IN_GRID, LEASE_SECONDS, MOST_AT_ONCE, describe, first_offered, offered, renew_held, take
 from db.clock import now
 from db.engine import Database
 from db.errors import InvalidInput
-from db.records import Actor, Answer, Group, Receipt, Role
-from db.tables import ClaimRow, ClassRow, ProjectRow, QueryRow, SampleRow
+from db.grid_marks import single_kind
+from db.records import Actor, Answer, Group, Role
+from db.tables import ClaimRow, ClassRow, ProjectRow, QueryRow
 
-__all__ = ["claim_group", "is_rejection", "reject", "spot_check", "tiles"]
+__all__ = ["claim_group", "spot_check", "tiles"]
 
 MOST = 48
-GONE = "This image is no longer asked in the grid; your mark is kept aside."
 _Rows = list[tuple[QueryRow, ClaimRow]]
 
 
@@ -135,14 +134,8 @@ def _live_class(session: Session, project_id: int, position: int | None) -> int 
 
 def _ask_singly(session: Session, rows: _Rows) -> None:
     for query, row in rows:
-        query.kind, row.state = _single_kind(session, query), "released"
+        query.kind, row.state = single_kind(session, query), "released"
     session.flush()
-
-
-def _single_kind(session: Session, query: QueryRow) -> str:
-    if query.kind != "confirm":
-        return query.kind
-    return "holdout" if session.get_one(SampleRow, query.sample_id).split == "holdout" else "learn"
 
 
 def tiles(database: Database, actor: Actor, project_id: int) -> int:
@@ -158,25 +151,6 @@ def tiles(database: Database, actor: Actor, project_id: int) -> int:
         return session.scalars(select(func.count()).select_from(free.subquery())).one()
 
     return database.read(work)
-
-
-def is_rejection(answer: Answer) -> bool:
-    """Whether an answer says of a tile that it is not of its group's class."""
-    return answer.mode == "grid" and answer.outcome == "skip" and answer.supersedes is None
-
-
-def reject(session: Session, query: QueryRow, user_id: int, answer: Answer, digest: str) -> Receipt:
-    """Ask a tile that was marked wrong singly, anybody, this person too; call it with the query locked and open.
-
-    It leaves an event and no annotation: a pass would keep the image from the person who saw most about it.
-    """
-    mine = ClaimRow.query_id == query.id, ClaimRow.user_id == user_id, ClaimRow.state == "leased"
-    session.execute(update(ClaimRow).where(*mine).values(state="released"))
-    query.kind = _single_kind(session, query)
-    session.flush()
-    receipt = answering.finish(session, query, answer.answer_id)
-    event = {"kind": "answer", "counts": False, "outcome": answer.outcome}
-    return answering.record(session, query, user_id, receipt, digest, asdict(answer), **event)
 
 
 def spot_check(session: Session, query: QueryRow, answer: Answer) -> None:

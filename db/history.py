@@ -6,6 +6,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from db.access import authorize
+from db.claims import MARKED_WRONG
 from db.engine import Database
 from db.projects import load
 from db.records import Actor, Holdout, Role, Round, RoundSummary
@@ -81,6 +82,7 @@ def _gained(session: Session, project_id: int) -> dict[int, int]:
         select(QueryRow.round_id, func.count(QueryRow.id))
         .join(LabelTableRow, LabelTableRow.sample_id == QueryRow.sample_id)
         .where(QueryRow.project_id == project_id, QueryRow.kind == "learn", QueryRow.state == "closed")
+        .where(~MARKED_WRONG)
         .group_by(QueryRow.round_id)
     )
     return dict(session.execute(statement).tuples().all())

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from db import inputs
+from db.claims import IN_GRID, MARKED_WRONG
 from db.clock import now
 from db.engine import Database
 from db.errors import InvalidInput
@@ -110,17 +111,14 @@ def _withdraw_older(session: Session, turn: RoundRow, at: int) -> None:
 
 def _owed() -> ColumnElement[bool]:
     """What the grid left to be asked singly, whatever the round: its checks, and images that were marked as wrong."""
-    return or_(QueryRow.kind == "spot_check", _marked_wrong())
-
-
-def _marked_wrong() -> ColumnElement[bool]:
-    return and_(QueryRow.kind.in_(("learn", "holdout")), QueryRow.group_key.is_not(None))
+    return or_(QueryRow.kind == "spot_check", MARKED_WRONG)
 
 
 def _bring_along(session: Session, turn: RoundRow) -> None:
-    """Images marked as wrong that nobody has answered yet are asked in this round: it must not end without them."""
+    """What the grid left open comes along, its old round is over: marked tiles, and those with some of their votes."""
     older = QueryRow.project_id == turn.project_id, QueryRow.state == "open", QueryRow.round_id != turn.id
-    session.execute(update(QueryRow).where(*older, _marked_wrong()).values(round_id=turn.id))
+    left = or_(MARKED_WRONG, IN_GRID)
+    session.execute(update(QueryRow).where(*older, left).values(round_id=turn.id))
 
 
 def _carry_over(session: Session, turn: RoundRow, queue: NewQueue) -> None:

@@ -104,9 +104,7 @@ SERVER_SIDE = {
     "copies.copies_for_training",
     "gold.due",
     "gold.follow",
-    "grid.is_rejection",
-    "grid.reject",  # steps of an answer, inside of its transaction
-    "grid.spot_check",
+    "grid.spot_check",  # a step of an answer, inside of its transaction
     "exchange.config_path",  # reads no project
     "exchange.read_labels",
     "identities.recognize",  # the login provider's signature is the proof

@@ -9,16 +9,16 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, text
 
-from db import annotations, claims, grid, labels, projects, rounds
+from db import annotations, claims, grid, grid_marks, labels, progress, projects, rounds
 from db.consensus import Ballot, Verdict
 from db.engine import Database
-from db.errors import Conflict, InvalidInput
+from db.errors import Conflict, InvalidInput, NotFound
 from db.records import Actor, Answer, ClaimedQuery, Group, NewQuery, NewQueue, Receipt, Round
 from db.tables import ClaimRow, QueryRow
 from tests.database_fixtures import Place
 from tests.db import children
 from tests.db.children import together
-from tests.db.scenes import Scene, make_scene, scalar
+from tests.db.scenes import Scene, as_gold, make_scene, scalar
 
 
 def ask_grid(scene: Scene, *sizes: int, learn: int = 0, slots: int | None = None) -> Round:
@@ -195,7 +195,7 @@ def test_a_late_mark_of_a_tile_that_others_confirmed_is_kept_aside(database: Dat
     assert theirs.token > mine.token
     send(scene, tile(scene, theirs, "cat"), bob)
     late = send(scene, tile(scene, mine, "skip"))
-    assert (late.status, late.message) == ("draft", grid.GONE)
+    assert (late.status, late.message) == ("draft", grid_marks.GONE)
     assert scene.labels() == {mine.sample_id: scene.cls("cat")}
     everything_fits(scene)
 
@@ -353,6 +353,145 @@ def test_tiles_keep_no_round_from_its_end(database: Database) -> None:
     one, two = scene.claim(scene.ada, 2)
     scene.submit(scene.ada, one, "skip")
     assert scene.submit(scene.ada, two, "cat").round_complete
+
+
+def test_a_wrong_tile_that_is_labeled_singly_ends_no_round_early(database: Database) -> None:
+    scene = make_scene(database)
+    turn = ask_grid(scene, 2, learn=2)
+    for query in group(scene).queries:
+        send(scene, tile(scene, query, "skip"))
+    asked = scene.claim(scene.ada, 5)
+    wrong, learn = [query for query in asked if query.rank > 1], [query for query in asked if query.rank < 2]
+    for query in wrong:
+        assert not scene.submit(scene.ada, query, "dog").round_complete
+    assert progress.standing(database, scene.ada, scene.id).gained == 0
+    assert rounds.history(database, scene.ada, scene.id)[0].labels_gained == 0
+    assert [scene.submit(scene.ada, query, "cat").round_complete for query in learn] == [False, True]
+    assert (turn.k, progress.standing(database, scene.ada, scene.id).gained) == (2, 2)
+
+
+def all_pass(scene: Scene, *actors: Actor) -> Receipt:
+    """Everybody passes the round's one learn query: it ends without its k, when nothing is left to be answered."""
+    for actor in actors:
+        query, *others = scene.claim(actor, 5)
+        claims.release(scene.database, actor, scene.id, [other.query_id for other in others])
+        receipt = scene.submit(actor, query, "skip")
+    return receipt
+
+
+@pytest.mark.parametrize("said", [None, "unsure"])
+def test_a_wrong_tile_holds_no_round_open(database: Database, said: str | None) -> None:
+    scene = make_scene(database)
+    ask_grid(scene, 1, learn=1)
+    [marked] = group(scene).queries
+    send(scene, tile(scene, marked, "skip"))
+    learn, wrong = scene.claim(scene.ada, 5)
+    if said is not None:  # bob might say more
+        scene.submit(scene.ada, wrong, said)
+    claims.release(database, scene.ada, scene.id, [learn.query_id, wrong.query_id])
+    assert all_pass(scene, scene.person("bob"), scene.ada).round_complete
+
+
+def test_a_tile_that_lacks_a_vote_holds_no_round_open_and_comes_along(database: Database) -> None:
+    scene = make_scene(database, overlap=2, spot_check_share=0.0)
+    ask_grid(scene, 1, learn=1)
+    bob = scene.person("bob")
+    [mine] = group(scene).queries
+    send(scene, tile(scene, mine, "cat"))
+    assert all_pass(scene, bob, scene.ada).round_complete
+    following = ask_grid(scene, learn=1)
+    assert following.number == 2
+    [theirs] = group(scene, bob).queries
+    assert theirs.sample_id == mine.sample_id
+    send(scene, tile(scene, theirs, "cat"), bob)
+    assert scene.labels() == {mine.sample_id: scene.cls("cat")}
+    moved = f"SELECT count(*) FROM queries WHERE sample_id = {mine.sample_id} AND round_id = {following.id}"
+    assert scalar(database, moved) == 1
+
+
+def take_back(scene: Scene, answer: Answer, actor: Actor | None = None) -> Receipt:
+    return annotations.undo(scene.database, actor or scene.ada, scene.id, str(uuid.uuid4()), answer.answer_id)
+
+
+def test_a_whole_group_is_taken_back_marks_and_all(database: Database) -> None:
+    scene = make_scene(database, spot_check_share=0.0)
+    ask_grid(scene, 4)
+    queries = group(scene).queries
+    answers = [tile(scene, query, "skip" if place % 2 else "cat") for place, query in enumerate(queries)]
+    for answer in answers:
+        send(scene, answer)
+    receipts = [take_back(scene, answer) for answer in reversed(answers)]
+    assert [receipt.claimed.query_id for receipt in receipts if receipt.claimed] == [
+        query.query_id for query in reversed(queries)
+    ]
+    assert scene.labels() == {}
+    assert {query.query_id for query in group(scene).queries} == {query.query_id for query in queries}
+    assert scalar(database, "SELECT count(*) FROM queries WHERE kind = 'confirm' AND state = 'open'") == 4
+    for query in group(scene).queries:
+        assert send(scene, tile(scene, query, "cat")).status == "saved"
+    assert set(scene.labels().values()) == {scene.cls("cat")}
+    everything_fits(scene)
+
+
+def test_a_mark_that_was_taken_back_can_be_made_again(database: Database) -> None:
+    scene = make_scene(database)
+    ask_grid(scene, 1)
+    [mine] = group(scene).queries
+    first = tile(scene, mine, "skip")
+    send(scene, first)
+    undo_id = str(uuid.uuid4())
+    undone = annotations.undo(database, scene.ada, scene.id, undo_id, first.answer_id)
+    again = annotations.undo(database, scene.ada, scene.id, undo_id, first.answer_id)
+    assert again == replace(undone, repeated=True)
+    with pytest.raises(NotFound, match="taken back before"):
+        take_back(scene, first)
+    assert undone.claimed is not None
+    send(scene, tile(scene, undone.claimed, "skip"))
+    assert kinds(scene, mine.sample_id) == [("learn", "open")]
+
+
+def test_a_mark_stays_where_somebody_looks_at_the_image_singly(database: Database) -> None:
+    scene = make_scene(database)
+    ask_grid(scene, 2)
+    held, answered = (tile(scene, query, "skip") for query in group(scene).queries)
+    send(scene, held)
+    send(scene, answered)
+    bob = scene.person("bob")
+    _, second = scene.claim(bob, 2)
+    scene.submit(bob, second, "dog")
+    before = scene.labels()
+    for mark in (held, answered):
+        receipt = take_back(scene, mark)
+        assert (receipt.claimed, receipt.message) == (None, grid_marks.ASKED_SINGLY)
+    assert scalar(database, "SELECT count(*) FROM queries WHERE kind = 'confirm'") == 0
+    assert scene.labels() == before
+    everything_fits(scene)
+
+
+def test_a_mark_of_two_people_stays_when_one_takes_it_back(database: Database) -> None:
+    scene = make_scene(database, overlap=2)
+    ask_grid(scene, 1)
+    bob = scene.person("bob")
+    [mine], [theirs] = group(scene).queries, group(scene, bob).queries
+    ada_says, bob_says = tile(scene, mine, "skip"), tile(scene, theirs, "skip")
+    send(scene, ada_says)
+    send(scene, bob_says, bob)
+    assert take_back(scene, ada_says).claimed is None
+    assert kinds(scene, mine.sample_id) == [("learn", "open")]
+    assert take_back(scene, bob_says, bob).message == grid_marks.ASKED_SINGLY  # ada's was never taken back
+    everything_fits(scene)
+
+
+def test_a_skip_in_single_mode_is_taken_back_as_a_skip(database: Database) -> None:
+    scene = make_scene(database, gold_share=0.0)
+    ask_grid(scene, 0, learn=1)
+    [query] = scene.claim(scene.ada)
+    as_gold(scene, query.query_id, 0)  # its skip does not count, as a mark does not
+    answer = scene.answer(query, "skip")
+    send(scene, answer)
+    assert take_back(scene, answer).message == ""
+    assert scalar(database, "SELECT count(*) FROM annotations WHERE withdrawn_at IS NULL") == 0
+    assert kinds(scene, query.sample_id) == [("gold", "open")]
 
 
 def test_a_merged_class_is_asked_as_the_one_it_went_into(database: Database) -> None:
