@@ -27,6 +27,7 @@ PARTS = (
     "gridgroup",
     "gridview",
     "grid",
+    "gridundo",
     "labeler",
     "results",
     "revisit",

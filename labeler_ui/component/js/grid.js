@@ -7,8 +7,8 @@ const GRID_PENDING = 400; // answers on their way that a claim is told about
 const GRID_ARROWS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: "up", ArrowDown: "down", Home: "first", End: "last" };
 
 class Grid {
-  constructor({ host, server, outbox, classes, onLeave }) {
-    Object.assign(this, { host, server, outbox, onLeave });
+  constructor({ host, server, outbox, classes, memory, undoKeys, onLeave }) {
+    Object.assign(this, { host, server, outbox, memory, onLeave });
     this.names = new Map(classes.map(({ id, name }) => [id, name]));
     this.current = null; // the group on the screen
     this.next = null; // ... and the one after it, its images decoded ahead
@@ -21,8 +21,9 @@ class Grid {
       pick: (index, shift) => this.pick(index, shift),
       confirm: () => this.confirm(),
       leave: () => this.leave(),
+      undo: () => this.undo(),
       inView: (index, visible) => this.inView(index, visible),
-    });
+    }, undoKeys);
     this.onBack = () => document.visibilityState === "visible" && this.ask();
     window.addEventListener("online", this.onBack);
     document.addEventListener("visibilitychange", this.onBack);
@@ -113,9 +114,16 @@ class Grid {
   }
 
   showNext() {
+    this.view.canUndo(this.memory.length > 0);
     const group = this.next;
     if (!group) return this.showIdle();
-    Object.assign(this, { current: group, next: null, at: 0, anchor: { index: 0, wrong: true }, before: null });
+    this.next = null;
+    return this.present(group);
+  }
+
+  present(group) {
+    Object.assign(this, { current: group, at: 0, anchor: { index: 0, wrong: true }, before: null });
+    this.view.canUndo(this.memory.length > 0);
     this.view.show(group);
     this.view.focus(0);
     group.tiles.forEach((tile, index) => this.view.mark(index, tile.wrong));
@@ -238,7 +246,9 @@ class Grid {
     const group = this.current;
     if (!group) return this.empty || this.problem ? this.leave() : undefined;
     if (group.waitsFor) return this.showUnseen();
-    for (const entry of group.answers()) this.outbox.add(entry); // kept until SQL has them
+    const entries = group.answers();
+    for (const entry of entries) this.outbox.add(entry); // kept until SQL has them
+    this.remember(group, entries);
     this.done.wrong += group.wrong;
     this.done.confirmed += group.tiles.length - group.wrong;
     this.current = null;
@@ -254,8 +264,12 @@ class Grid {
   }
 }
 
-// host is an empty element; press(event) takes keydown events and says whether they were used.
+// host is an empty element; press(event) takes keydown events and says whether they were used; undone(entry, query)
+// hears what became of an answer that was taken back.
 function openGrid(options) {
   const grid = new Grid(options);
-  return { stop: () => grid.stop(), press: (event) => grid.press(event) };
+  return {
+    stop: () => grid.stop(), press: (event) => grid.press(event), undo: () => grid.undo(),
+    undone: (entry, query) => grid.undone(entry, query),
+  };
 }

@@ -16,17 +16,32 @@ class GridGroup {
     return this.tiles.filter((tile) => tile.wrong).length;
   }
 
+  // What a group that was confirmed needs to come back; its tokens are out of date until the undo is acknowledged.
+  static again(judged, columns, onTile) {
+    const group = new GridGroup(judged, judged.className, columns, onTile);
+    group.tiles.forEach((tile) => Object.assign(tile, { wrong: judged.wrong.has(tile.query_id), undoing: true }));
+    return group;
+  }
+
+  // The server's word on a tile that was taken back: a claim of ours again, or null when others have it.
+  regained(queryId, query) {
+    const tile = this.tiles.find((candidate) => candidate.query_id === queryId);
+    if (tile && query) Object.assign(tile, { token: query.token, undoing: false });
+    else if (tile) this.tiles.splice(this.tiles.indexOf(tile), 1);
+    if (tile && !query) forget(tile);
+    return Boolean(tile) && !query;
+  }
+
   // Images in order, a few at a time; one that fails is tried again, then goes to single mode with the wrong ones.
   load(server) {
-    const waiting = [...this.tiles.keys()];
+    const waiting = [...this.tiles];
     const work = async () => {
       while (waiting.length && !this.dropped) await this.loadTile(server, waiting.shift());
     };
     for (let lane = 0; lane < GRID_LOADS; lane += 1) work();
   }
 
-  async loadTile(server, index) {
-    const tile = this.tiles[index];
+  async loadTile(server, tile) {
     while (tile.state === "loading" && !this.dropped) {
       try {
         const url = URL.createObjectURL(await server.image(tile.sample_id));
@@ -39,7 +54,8 @@ class GridGroup {
         await this.loadFailed(tile, error);
       }
     }
-    if (!this.dropped) this.onTile(this, index);
+    const index = this.tiles.indexOf(tile);
+    if (!this.dropped && index >= 0) this.onTile(this, index);
   }
 
   async loadFailed(tile, error) {
@@ -76,6 +92,7 @@ class GridGroup {
 
   // Why it cannot be confirmed yet, empty if it can.
   get waitsFor() {
+    if (this.tiles.some(({ undoing }) => undoing)) return "Taking them back";
     const loading = this.tiles.filter(({ state }) => state === "loading").length;
     const unseen = this.tiles.filter(({ seen }) => !seen).length;
     if (loading) return `Loading ${imageCount(loading)}`;

@@ -11,9 +11,10 @@ function gridShape(width) {
 }
 
 class GridView {
-  // act.pick(index, shift), act.confirm(), act.leave(), act.inView(index, visible)
-  constructor(host, act) {
+  // act.pick(index, shift), act.confirm(), act.leave(), act.undo(), act.inView(index, visible)
+  constructor(host, act, undoKeys) {
     this.host = host;
+    this.undoKeys = undoKeys;
     this.act = act;
     this.parts = {};
     this.tiles = [];
@@ -40,7 +41,20 @@ class GridView {
       element("div", { class: "grid-asked" },
         this.part("question", element("h2", { class: "grid-question" })),
         this.part("count", element("span", { class: "grid-count" }))),
-      back);
+      element("div", { class: "grid-ways" }, this.undoButton(), back));
+  }
+
+  undoButton() {
+    const keys = this.undoKeys.map(keyName);
+    return this.part("undo", element("button", { type: "button", class: "grid-back grid-undo", hidden: "",
+      "aria-keyshortcuts": keys.join(" ") || null, "aria-label": "Take the last group back", onmousedown: keepFocus,
+      onclick: () => this.act.undo() },
+      icon("undo"), element("span", { text: "Undo" }, element("span", { class: "rest", text: " the last group" })),
+      element("kbd", { text: keys[0] ?? "", "aria-hidden": "true" })));
+  }
+
+  canUndo(possible) {
+    this.parts.undo.hidden = !possible;
   }
 
   footer() {

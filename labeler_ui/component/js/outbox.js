@@ -51,7 +51,8 @@ class Outbox {
     this.sending = true;
     const batch = this.nextBatch();
     try {
-      const results = batch[0].kind === "undo" ? await this.sendUndo(batch[0]) : await this.sendAnswers(batch);
+      const alone = batch.length === 1 && batch[0].kind === "undo";
+      const results = alone ? await this.sendUndo(batch[0]) : await this.sendAnswers(batch);
       this.failures = 0;
       this.problem = null;
       this.settle(results);
@@ -63,10 +64,10 @@ class Outbox {
     if (this.entries.length) this.schedule(this.failures ? this.backoff() : 0);
   }
 
-  // The order is kept: an undo goes alone, after the answer it takes back and before the answer that replaces it.
+  // The order is kept: undos go by themselves, after the answers they take back and before those that replace them.
   nextBatch() {
-    if (this.entries[0].kind === "undo") return this.entries.slice(0, 1);
-    const stop = this.entries.findIndex((entry) => entry.kind === "undo");
+    const first = this.entries[0].kind === "undo";
+    const stop = this.entries.findIndex((entry) => (entry.kind === "undo") !== first);
     return this.entries.slice(0, stop < 0 ? BATCH : Math.min(stop, BATCH));
   }
 

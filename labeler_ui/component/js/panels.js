@@ -13,6 +13,7 @@ class Panels {
     this.keys.on.checked = labeler.keyboardOn;
     labeler.root.append(this.keys.cover);
     this.grid = null;
+    this.confirmed = []; // groups of the grid that can be taken back
   }
 
   // Returns true when the action was one of these.
@@ -25,6 +26,7 @@ class Panels {
       mode: () => this.setMode(action.to ?? (this.grid ? "single" : "grid")),
       back: () => this.labeler.backToQueue(),
       "flag-close": () => this.closeFlag(),
+      ...(this.grid && { undo: () => this.grid.handle.undo() }),
     };
     const known = action.name in panels;
     if (known) panels[action.name]();
@@ -115,16 +117,24 @@ class Panels {
 
   enterGrid() {
     const { labeler } = this;
-    const { server, outbox, view, classes } = labeler;
+    const { server, outbox, view, classes, bindings } = labeler;
     const host = view.parts.grid;
     this.escape();
     labeler.putAside();
     labeler.queue.pause();
     view.setMode("grid", true);
     const handle = openGrid({
-      host, server, outbox, classes, onLeave: () => this.leaveGrid(), notice: (text) => view.notice(text),
+      host, server, outbox, classes, memory: this.confirmed, undoKeys: bindings.keysOf("undo"),
+      onLeave: () => this.leaveGrid(),
     });
     this.grid = { host, handle, press: (event) => handle.press(event) };
+  }
+
+  // A tile that was taken back after its grid was left is for others again.
+  tileUndone({ query_id }, { query = null, ok, message }) {
+    if (ok && !query) this.labeler.view.notice(message);
+    if (this.grid) this.grid.handle.undone({ query_id }, query);
+    else if (query) this.labeler.server.post("grid/release", { query_ids: [query_id] }).catch(() => {});
   }
 
   leaveGrid() {

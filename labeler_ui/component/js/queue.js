@@ -8,6 +8,7 @@ const LEASE_IN_DOUBT_MS = 90000; // nobody renewed: look what is still ours
 const AT_MOST_EVERY_MS = 1000; // in a short round every answer would ask otherwise
 const IDLE_AFTER_MS = 240000; // a person who left keeps nothing from the others
 const IMAGE_TRIES = 4;
+const RELEASE_MS = 1500;
 
 class Queue {
   // listeners: onChange() when there is something new to show, isAnswered(queryId), pending(), onStatus(status)
@@ -34,15 +35,27 @@ class Queue {
     window.removeEventListener("online", this.onVisible);
   }
 
+  // The grid opens: others get at once what is held here, but for what an undo is just bringing back.
   pause() {
     this.paused = true;
     clearTimeout(this.timer);
+    this.giveBack(this.items.filter((item) => !item.undoing));
+    this.items = this.items.filter((item) => item.undoing);
   }
 
-  // Leases may have run out meanwhile: then only what the server still grants is shown.
-  resume() {
+  giveBack(items) {
+    const query_ids = items.map(({ query_id }) => query_id);
+    for (const item of items) forget(item);
+    if (!query_ids.length) return;
+    const released = this.server.post("grid/release", { query_ids }, true).catch(() => {}); // else the leases end
+    this.releasing = Promise.all([this.releasing, released]);
+  }
+
+  // What was given back is claimed again, unless others have it by now.
+  async resume() {
+    const atMost = new Promise((resolve) => setTimeout(resolve, RELEASE_MS));
+    await Promise.race([this.releasing, atMost]);
     this.paused = false;
-    if (performance.now() - this.askedAt > LEASE_IN_DOUBT_MS) this.items = [];
     this.wake();
   }
 
@@ -83,7 +96,8 @@ class Queue {
       const ask = { count: CAPACITY + pending, holding: this.items.length + pending };
       const answer = await this.server.post("claims", ask);
       this.problem = null;
-      this.merge(answer.queries);
+      if (this.paused) this.giveBack(answer.queries.filter((query) => this.isFree(query)));
+      else this.merge(answer.queries);
       this.listeners.onStatus(answer);
     } catch (error) {
       this.problem = error instanceof Refused && error.status !== 401 ? error.message : "offline";
@@ -91,6 +105,10 @@ class Queue {
     this.asking = false;
     this.listeners.onChange();
     this.planNext();
+  }
+
+  isFree({ query_id }) {
+    return !this.listeners.isAnswered(query_id) && !this.items.some((item) => item.query_id === query_id);
   }
 
   planNext() {

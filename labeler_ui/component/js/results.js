@@ -19,6 +19,7 @@ Object.assign(Labeler.prototype, {
 
   undone(entry, result) {
     this.countSaved(-1);
+    if (entry.mode === "grid") this.panels.tileUndone(entry, result);
     const item = this.queue.items.find((candidate) => candidate.query_id === entry.query_id);
     if (result.query) {
       if (item) Object.assign(item, { token: result.query.token, undoing: false });
@@ -35,6 +36,7 @@ Object.assign(Labeler.prototype, {
       return;
     }
     if (entry.mode !== "grid") this.answered.delete(entry.query_id);
+    if (entry.kind === "undo" && entry.mode === "grid") this.panels.tileUndone(entry, result);
     const item = this.queue.items.find((candidate) => candidate.query_id === entry.query_id);
     if (entry.kind === "undo" && item) this.giveUp(item, "");
     this.view.notice(entry.kind === "undo" ? `Not undone: ${result.message}` : `Not saved: ${result.message}`);

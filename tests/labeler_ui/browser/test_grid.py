@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from db import access, claims
 from db.engine import Database
 from tests.labeler_ui.browser.conftest import Person, wait_for
 from tests.labeler_ui.grid_seed import seed_grid
@@ -250,8 +251,91 @@ def test_escape_gives_the_tiles_back(opened: Callable[..., GridPerson]) -> None:
     grid.person.press("Escape")
     grid.page.locator(".grid").wait_for(state="detached")
     wait_for(lambda: leased(grid.seeded) == 0, "the tiles given back", grid.page)
+    grid.person.decoded(1)
     grid.person.press("9")
     assert [row["mode"] for row in grid.rows(1)] == ["single"]
+
+
+def singles_held(seeded: Seeded) -> int:
+    statement = (
+        "SELECT count(*) AS n FROM claims c JOIN queries q ON q.id = c.query_id "
+        "WHERE q.project_id = :project AND q.kind = 'learn' AND c.state = 'leased'"
+    )
+    return seeded.rows(statement)[0]["n"]
+
+
+def test_single_images_are_for_others_while_the_grid_is_open(opened: Callable[..., GridPerson]) -> None:
+    grid = opened()
+    wait_for(lambda: singles_held(grid.seeded) == 0, "the single images given back", grid.page)
+    grid.person.press("m")
+    grid.person.decoded(4)
+    assert singles_held(grid.seeded) == 4
+    grid.person.press("9")
+    assert [row["mode"] for row in grid.rows(1)] == ["single"]
+
+
+@pytest.mark.parametrize("key", ["u", "Backspace", "click"])
+def test_the_last_group_is_taken_back(opened: Callable[..., GridPerson], key: str) -> None:
+    grid = opened(((3, 24), (7, 12)))
+    first = grid.group()
+    grid.tiles().nth(1).click()
+    grid.confirm()
+    grid.shown(other_than=first)
+    grid.rows(23)
+    undo = grid.page.get_by_role("button", name="Take the last group back", exact=True)
+    undo.click() if key == "click" else grid.person.press(key)
+    wait_for(lambda: grid.group() == first, "the group before", grid.page)
+    assert grid.shown().page.get_by_role("heading", name="Is each of these 3?").is_visible()
+    assert (grid.group(), grid.tiles().count(), grid.wrong()) == (first, 24, [1])
+    grid.looked()
+    assert (grid.rows(0), undo.is_hidden()) == ([], True)
+    assert grid.seeded.rows("SELECT count(*) AS n FROM labels WHERE project_id = :project")[0]["n"] == 0
+    grid.person.press(key if key != "click" else "u")  # there is no more to take back
+    grid.tiles().nth(1).click()
+    grid.tiles().nth(2).click()
+    grid.confirm()
+    grid.shown(other_than=first)
+    assert grid.page.get_by_role("heading", name="Is each of these 7?").is_visible()
+    assert len(grid.rows(23)) == 23
+    skipped = "SELECT q.rank FROM queries q WHERE q.project_id = :project AND q.kind = 'learn' AND q.rank > 3"
+    assert [row["rank"] for row in grid.seeded.rows(skipped)] == [4 + 2]
+
+
+def test_a_group_is_taken_back_from_the_end_and_without_a_connection(opened: Callable[..., GridPerson]) -> None:
+    grid = opened(((3, 6),))
+    grid.looked()
+    grid.person.context.set_offline(True)
+    grid.person.press("Enter")
+    grid.page.get_by_text("6 answers are safe here").wait_for()
+    grid.person.context.set_offline(False)
+    grid.rows(6)
+    grid.page.get_by_text("That was all, thank you!").wait_for()
+    grid.person.context.set_offline(True)
+    grid.person.press("u")
+    grid.page.locator(".grid-confirm", has_text="Taking them back").wait_for()
+    grid.person.context.set_offline(False)
+    grid.looked()
+    assert grid.rows(0) == []
+    grid.confirm()
+    grid.page.get_by_text("6 images confirmed").wait_for()
+    grid.rows(6)
+    assert grid.page.get_by_text("Not saved").count() == 0
+
+
+def test_a_tile_that_others_answer_singly_stays_away(opened: Callable[..., GridPerson], store: Database) -> None:
+    grid = opened(((3, 6),), learn=1)
+    grid.tiles().nth(0).click()
+    grid.confirm()
+    grid.rows(5)
+    wait_for(lambda: len(grid.marked()) == 1, "the mark in SQL", grid.page)
+    bob = access.local_user(store, "bob")
+    assert len(claims.claim(store, bob, grid.seeded.project.id, 5)) == 2
+    grid.person.press("u")
+    grid.looked()
+    assert (grid.tiles().count(), grid.wrong()) == (5, [])
+    assert grid.page.get_by_text("this image is asked singly by now").is_visible()
+    grid.confirm()
+    grid.rows(5)
 
 
 def test_nothing_to_confirm(opened: Callable[..., GridPerson], visit: Callable[..., Person], store: Database) -> None:
@@ -261,6 +345,7 @@ def test_nothing_to_confirm(opened: Callable[..., GridPerson], visit: Callable[.
     person.press("1", "x", "u")  # keys of single mode do nothing here
     person.press("Enter")
     person.page.locator(".grid").wait_for(state="detached")
+    person.decoded(1)
     person.press("9")
     assert person.classes(1) == ["9"]
 
