@@ -19,6 +19,7 @@ from db.clock import now
 from db.engine import Database
 from db.records import Actor, ClaimedQuery, Role, Waiting
 from db.tables import AnnotationRow, ClaimRow, ProjectRow, QueryRow
+from db.votes import is_about_the_image
 
 LEASE_SECONDS = 120
 MOST_AT_ONCE = 1000
@@ -153,7 +154,7 @@ def offered(base: Select[tuple[QueryRow]], user_id: int, project_id: int, at: in
 
 
 def _answerable(base: Select[tuple[QueryRow]], user_id: int, project_id: int) -> Select[tuple[QueryRow]]:
-    """Open queries that the user neither holds nor answered; a spot check may show a sample a second time."""
+    """Open queries that the user neither holds nor answered; a check may have shown them the sample before."""
     check = QueryRow.kind.in_(("gold", "spot_check"))
     same = or_(AnnotationRow.query_id == QueryRow.id, and_(~check, AnnotationRow.sample_id == QueryRow.sample_id))
     answered = select(AnnotationRow.id).where(
@@ -161,6 +162,7 @@ def _answerable(base: Select[tuple[QueryRow]], user_id: int, project_id: int) ->
         AnnotationRow.user_id == user_id,
         AnnotationRow.withdrawn_at.is_(None),
         same,
+        is_about_the_image(),
     )
     mine = select(ClaimRow.id).where(
         ClaimRow.query_id == QueryRow.id, ClaimRow.user_id == user_id, ClaimRow.state.in_(("leased", "done"))

@@ -27,6 +27,7 @@ from db.tables import (
     QueryRow,
     RoundRow,
 )
+from db.votes import is_about_the_image
 from db.workforce import who_may_answer
 
 ACTIVE_MS = 3_600_000  # who claimed or answered within the last hour is at work
@@ -107,7 +108,7 @@ def _end(session: Session, query_id: int, user_id: int) -> None:
 
 
 def _fresh_left(session: Session, round_id: int) -> bool:
-    standing = AnnotationRow.sample_id == QueryRow.sample_id, AnnotationRow.withdrawn_at.is_(None)
+    standing = AnnotationRow.sample_id == QueryRow.sample_id, AnnotationRow.withdrawn_at.is_(None), is_about_the_image()
     untouched = select(QueryRow.id).where(
         QueryRow.round_id == round_id,
         QueryRow.state == "open",
@@ -119,7 +120,7 @@ def _fresh_left(session: Session, round_id: int) -> bool:
 
 def _seen(session: Session, round_id: int, *which: ColumnElement[bool]) -> list[int]:
     """Open queries with an answer; gold is about the annotator alone, a check of the grid outlives its round."""
-    standing = AnnotationRow.sample_id == QueryRow.sample_id, AnnotationRow.withdrawn_at.is_(None)
+    standing = AnnotationRow.sample_id == QueryRow.sample_id, AnnotationRow.withdrawn_at.is_(None), is_about_the_image()
     seen = select(QueryRow.id).where(
         QueryRow.round_id == round_id,
         QueryRow.state == "open",
@@ -140,7 +141,7 @@ def _still_answerable(session: Session, query: QueryRow) -> bool:
     leased = ClaimRow.query_id == query.id, ClaimRow.state == "leased", ClaimRow.expires_at > at
     if session.scalars(select(ClaimRow.id).where(*leased).limit(1)).first() is not None:
         return True
-    standing = AnnotationRow.sample_id == query.sample_id, AnnotationRow.withdrawn_at.is_(None)
+    standing = AnnotationRow.sample_id == query.sample_id, AnnotationRow.withdrawn_at.is_(None), is_about_the_image()
     seen = session.execute(select(AnnotationRow.user_id, AnnotationRow.outcome).where(*standing)).all()
     others = who_may_answer(session, query.project_id) - {user_id for user_id, _ in seen}
     if any(outcome != "class" for _, outcome in seen):

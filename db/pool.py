@@ -25,6 +25,7 @@ from db.tables import (
     SampleRow,
     ShardRow,
 )
+from db.votes import is_about_the_image
 
 Ids = NDArray[np.int64]
 _SPLITS = ("pool", "holdout", "validation", "test")
@@ -36,8 +37,8 @@ def has_label() -> ColumnElement[bool]:
 
 
 def was_seen() -> ColumnElement[bool]:
-    """Whether an answer of any kind stands for the sample, or a reviewer said that it cannot be used."""
-    standing = AnnotationRow.sample_id == SampleRow.id, AnnotationRow.withdrawn_at.is_(None)
+    """Whether an answer of any kind but to gold stands for the sample, or a reviewer said that it cannot be used."""
+    standing = AnnotationRow.sample_id == SampleRow.id, AnnotationRow.withdrawn_at.is_(None), is_about_the_image()
     refused = _refused().where(AnnotationEventRow.sample_id == SampleRow.id)
     return or_(select(AnnotationRow.id).where(*standing).exists(), refused.exists())
 
@@ -113,7 +114,7 @@ def _is_labeled(session: Session, project_id: int, ids: Ids) -> NDArray[np.bool_
 
 
 def _was_seen(session: Session, project_id: int, ids: Ids) -> NDArray[np.bool_]:
-    standing = AnnotationRow.project_id == project_id, AnnotationRow.withdrawn_at.is_(None)
+    standing = AnnotationRow.project_id == project_id, AnnotationRow.withdrawn_at.is_(None), is_about_the_image()
     answered = integer_table(session, select(AnnotationRow.sample_id).where(*standing), 1)[:, 0]
     refused = _refused().where(AnnotationEventRow.project_id == project_id)
     return np.isin(ids, np.concatenate([answered, integer_table(session, refused, 1)[:, 0]]))

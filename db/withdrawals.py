@@ -13,6 +13,7 @@ from db.completion import settle
 from db.labels import resolve
 from db.sql import chunks
 from db.tables import AnnotationEventRow, AnnotationRow, ClaimRow, ProjectRow, QueryRow, RoundRow
+from db.votes import is_about_the_image
 from db.workforce import who_may_answer
 
 _ASKS_FOR_A_LABEL = ("learn", "holdout", "confirm")
@@ -68,7 +69,7 @@ def _ask_again(session: Session, query: QueryRow, people: set[int], actor_id: in
         return
     if reviewed(session, query.sample_id):
         return
-    standing = AnnotationRow.sample_id == query.sample_id, AnnotationRow.withdrawn_at.is_(None)
+    standing = AnnotationRow.sample_id == query.sample_id, AnnotationRow.withdrawn_at.is_(None), is_about_the_image()
     others = set(session.scalars(select(AnnotationRow.user_id).where(*standing)))
     over = session.get_one(RoundRow, query.round_id).state == "closed"
     if not over or (others and people - others):

@@ -7,10 +7,11 @@ import uuid
 
 import pytest
 
-from db import claims, gold, labels, progress, review, rounds, samples
+from db import claims, classes, completion, gold, labels, progress, review, rounds, samples
 from db.engine import Database
 from db.errors import InvalidInput, NotFound
 from db.records import Actor, Round
+from db.tables import RoundRow
 from tests.db.scenes import Scene, make_scene, new_samples, new_shard, scalar
 
 
@@ -174,3 +175,45 @@ def test_answers_to_gold_bring_nothing_back_to_review(database: Database) -> Non
     assert len(asked) == 1
     scene.submit(scene.person("eve"), asked[0], "owl")
     assert review.waiting(database, scene.ada, scene.id) == 0
+
+
+def with_answered_gold(database: Database) -> tuple[Scene, int]:
+    """A gold image, 'owl' by an import, that eve took for a dog."""
+    scene = scene_with_gold(database, golden=1, gold_share=1.0)
+    [golden] = gold_ids(scene)
+    scene.ask(2)
+    eve = scene.person("eve")
+    for query in scene.claim(eve, 5):
+        if query.sample_id == golden:
+            scene.submit(eve, query, "dog")
+        else:
+            claims.release(database, eve, scene.id, [query.query_id])
+    assert scalar(database, f"SELECT count(*) FROM annotations WHERE sample_id = {golden}") == 1
+    return scene, golden
+
+
+def test_who_met_an_image_as_gold_may_be_asked_about_it_after_all(database: Database) -> None:
+    scene, golden = with_answered_gold(database)
+    classes.remove(database, scene.ada, scene.id, scene.cls("owl"), ask_again=True)
+    assert golden in scene.pool()
+    assert golden not in samples.pool_index(database, scene.id, labeled=True).ids
+    query_id = scalar(database, "SELECT min(id) FROM queries WHERE kind = 'learn'")
+    instead = f"UPDATE queries SET sample_id = {golden} WHERE id = {query_id}"  # as if a round had chosen it
+    database.write(lambda session: session.connection().exec_driver_sql(instead))
+    eve = scene.person("eve")
+    mine = scene.claim(eve, 5)
+    assert golden in {query.sample_id for query in mine}
+    for query in mine:
+        if query.sample_id != golden:
+            scene.submit(eve, query, "skip")
+    turn = database.read(lambda session: completion.is_complete(session, session.get_one(RoundRow, 1)))
+    assert not turn  # nobody has answered it for a label yet
+    [asked] = [query for query in scene.claim(eve, 5) if query.sample_id == golden]
+    assert scene.submit(eve, asked, "cat").round_complete
+    assert scene.labels()[golden] == scene.cls("cat")
+
+
+def test_an_image_that_gold_alone_showed_is_not_set_aside(database: Database) -> None:
+    scene, golden = with_answered_gold(database)
+    classes.remove(database, scene.ada, scene.id, scene.cls("owl"), ask_again=True)
+    assert samples.counts(database, scene.id).set_aside == 0
