@@ -8,10 +8,10 @@ never by a sweeper.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select, tuple_, update
+from sqlalchemy.orm import Session, aliased
 
 from db import gold, inputs
 from db.access import authorize
@@ -149,8 +149,11 @@ def first_offered(user_id: int, project_id: int, at: int, *which: ColumnElement[
 
 def offered(base: Select[tuple[QueryRow]], user_id: int, project_id: int, at: int) -> Select[tuple[QueryRow]]:
     """Narrow a statement to queries that have a free slot for the user."""
-    active = select(func.count(ClaimRow.id)).where(ClaimRow.query_id == QueryRow.id, _taken(at)).scalar_subquery()
-    return _answerable(base, user_id, project_id).where(active < QueryRow.slots)
+    return _answerable(base, user_id, project_id).where(_slots_taken(at) < QueryRow.slots)
+
+
+def _slots_taken(at: int) -> ScalarSelect[int]:
+    return select(func.count(ClaimRow.id)).where(ClaimRow.query_id == QueryRow.id, _taken(at)).scalar_subquery()
 
 
 def _answerable(base: Select[tuple[QueryRow]], user_id: int, project_id: int) -> Select[tuple[QueryRow]]:
@@ -247,6 +250,23 @@ def _mine(user_id: int, project_id: int) -> tuple[ColumnElement[bool], ...]:
     return ClaimRow.user_id == user_id, ClaimRow.state == "leased", here
 
 
+def free_now(database: Database, actor: Actor, project_id: int, most: int) -> int:
+    """Return how many queries are free for the actor, counted up to `most`: a page asks this at every refill.
+
+    Raises:
+        PermissionDenied: below annotator in the project.
+        InvalidInput: for a `most` outside of 1 to 1000.
+    """
+    inputs.integer(most, "most", 1, MOST_AT_ONCE)
+
+    def work(session: Session) -> int:
+        authorize(session, actor, project_id, Role.annotator)
+        free = offered(select(QueryRow).where(SINGLY), actor.user_id, project_id, now(session))
+        return _count(session, free.limit(most))
+
+    return database.read(work)
+
+
 def waiting(database: Database, actor: Actor, project_id: int) -> Waiting:
     """Say what is left for the actor: free now, or with others until their leases end.
 
@@ -257,20 +277,20 @@ def waiting(database: Database, actor: Actor, project_id: int) -> Waiting:
     def work(session: Session) -> Waiting:
         authorize(session, actor, project_id, Role.annotator)
         at = now(session)
-        singly = select(QueryRow).where(SINGLY)
-        free = _ids(session, offered(singly, actor.user_id, project_id, at))
-        could = _ids(session, _answerable(singly, actor.user_id, project_id))
-        busy = could - free
-        ends = session.scalars(
-            select(func.min(ClaimRow.expires_at)).where(
-                ClaimRow.query_id.in_(busy), ClaimRow.state == "leased", ClaimRow.expires_at > at
-            )
-        ).one()
-        return Waiting(open=len(free), with_others=len(busy), next_free_in_ms=None if ends is None else ends - at)
+        could = _answerable(select(QueryRow).where(SINGLY), actor.user_id, project_id)
+        busy = could.where(_slots_taken(at) >= QueryRow.slots)
+        held = aliased(ClaimRow)  # another name than the claims that are counted in `busy`
+        leased = held.query_id.in_(busy.with_only_columns(QueryRow.id)), held.state == "leased", held.expires_at > at
+        ends = session.scalars(select(func.min(held.expires_at)).where(*leased)).one()
+        return Waiting(
+            open=_count(session, could.where(_slots_taken(at) < QueryRow.slots)),
+            with_others=_count(session, busy),
+            next_free_in_ms=None if ends is None else ends - at,
+        )
 
     return database.read(work)
 
 
-def _ids(session: Session, statement: Select[tuple[QueryRow]]) -> set[int]:
-    found: Iterable[int] = session.scalars(statement.with_only_columns(QueryRow.id))
-    return set(found)
+def _count(session: Session, statement: Select[tuple[QueryRow]]) -> int:
+    ids = statement.with_only_columns(QueryRow.id).subquery()
+    return session.scalars(select(func.count()).select_from(ids)).one()

@@ -100,6 +100,23 @@ def running(database: Database, project_id: int | None = None) -> list[Job]:
     )
 
 
+def shown(database: Database, actor: Actor, project_id: int) -> tuple[list[Job], Job | None]:
+    """Return the jobs that run in a project, and its newest round's job, for a page.
+
+    Raises:
+        PermissionDenied: below viewer in the project.
+        NotFound: if there is no such project.
+    """
+
+    def work(session: Session) -> tuple[list[Job], Job | None]:
+        authorize(session, actor, project_id, Role.viewer)
+        mine = JobRow.state == "running", JobRow.project_id == project_id
+        rows = session.scalars(select(JobRow).where(*mine).order_by(JobRow.id))
+        return [_job(row) for row in rows], latest_of(session, project_id, "round")
+
+    return database.read(work)
+
+
 def alive_in(session: Session, project_id: int) -> str | None:
     """Return the kind of a job of the project whose heart beats, inside of a transaction; None if all is quiet."""
     beats = JobRow.heartbeat_at > now(session) - STALE_AFTER_MS

@@ -17,6 +17,7 @@ from labeler_ui.api.guards import Call
 WINDOW = 20
 PENDING_AT_MOST = 100
 SMALLEST_SHARE = 4
+OPEN_THAT_MATTERS = 2 * (WINDOW + PENDING_AT_MOST)  # nobody gets more than half of what is open
 STRIP = 20
 
 
@@ -41,8 +42,9 @@ def claims(call: Call) -> Response:
     """Claim up to `count` images in all, renewing those already held, and say how the round stands."""
     wanted = _count(call.body, "count", 1, WINDOW + PENDING_AT_MOST)
     holding = _count(call.body, "holding", 0, WINDOW + PENDING_AT_MOST)
-    waiting = claiming.waiting(call.database, call.actor, call.project_id)
-    count = fair_window(wanted, holding, waiting.open)
+    count = fair_window(
+        wanted, holding, claiming.free_now(call.database, call.actor, call.project_id, OPEN_THAT_MATTERS)
+    )
     queries = claiming.claim(call.database, call.actor, call.project_id, count)
     turn = standing(call.database, call.actor, call.project_id)
     return _json(

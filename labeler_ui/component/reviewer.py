@@ -31,7 +31,8 @@ def reviewer(*, key: str, data: Mapping[str, Any]) -> None:
 
     Args:
         key: One mounted image for each person and project.
-        data: `token`, `expires_in`, `project` and `sample` (ids), `alt`.
+        data: `token`, `expires_in`, `project` and `sample` (ids), `alt`, `keys` (key -> key of the
+            Streamlit button that it presses).
     """
     _REVIEWER(key=key, data=dict(data), on_renew_change=_nothing)
 

@@ -31,8 +31,7 @@ def show(here: Visit) -> None:
     except NotFound:
         st.warning("This project was deleted.")
         return
-    running = jobs.running(here.database, here.project.id)
-    latest = jobs.latest(here.database, here.project.id, "round")
+    running, latest = jobs.shown(here.database, here.actor, here.project.id)
     for job in running:
         _running(here, job)
     _state(here, now, latest, busy=bool(running))

@@ -11,7 +11,7 @@ import streamlit as st
 
 from db import gold, review
 from db.errors import PermissionDenied, StoreError
-from db.records import Decision, PastReview, ReviewItem, ReviewVote, ReviewVotes
+from db.records import ClassRecord, Decision, PastReview, ReviewItem, ReviewVote, ReviewVotes
 from db.review_queue import Only
 from labeler_ui.component.reviewer import reviewer
 from labeler_ui.keymap import keys_for
@@ -28,6 +28,7 @@ REASONS = {
 OUTCOMES = {"skip": "skipped", "unsure": "not sure", "flag": "flagged"}
 MOST_BUTTONS = 40
 LATER_AT_MOST = 500
+STREAMLIT_KEYS = frozenset("cr")  # Streamlit keeps these for itself and takes no shortcut with them
 
 
 @dataclass
@@ -74,7 +75,7 @@ def _draw(here: Visit) -> None:
     st.caption(f"{left:,} waiting" if left != 1 else "1 waiting")
     picture, panel = st.columns([3, 2], gap="large")
     with picture:
-        _image(here, desk.item)
+        _image(here, desk.item, said=bool(desk.said))
     with panel:
         _panel(here, desk, desk.item)
 
@@ -104,12 +105,22 @@ def _nothing_left(here: Visit, desk: Desk) -> None:
     )
 
 
-def _image(here: Visit, item: ReviewItem) -> None:
+def _keys_beside_streamlit(here: Visit) -> dict[str, str]:
+    """Return key -> button for classes whose key the component has to press."""
+    classes = here.project.classes
+    if len(classes) > MOST_BUTTONS:
+        return {}
+    pairs = zip(classes, keys_for(classes), strict=True)
+    return {key: _button_key(entry) for entry, key in pairs if key in STREAMLIT_KEYS}
+
+
+def _image(here: Visit, item: ReviewItem, *, said: bool) -> None:
     data = {
         **here.image_pass(),
         "project": here.project.id,
         "sample": item.sample_id,
         "alt": f"The image to review: {item.name}",
+        "keys": {} if said else _keys_beside_streamlit(here),
     }
     reviewer(key=f"reviewer-{here.project.id}-{here.actor.user_id}", data=data)
     st.caption(plain(item.name))
@@ -164,10 +175,15 @@ def _classes(here: Visit, desk: Desk, item: ReviewItem) -> None:
         return
     row = st.container(horizontal=True)
     for entry, key in zip(classes, keys_for(classes), strict=True):
+        label = plain(entry.name) + (f" · {key.upper()}" if key in STREAMLIT_KEYS else "")
         row.button(
-            plain(entry.name), key=f"review-class-{entry.id}", shortcut=key if key.isdigit() else None,
+            label, key=_button_key(entry), shortcut=key if key and key not in STREAMLIT_KEYS else None,
             on_click=_decide, args=(here, desk, item, entry.id, entry.name),
         )  # fmt: skip
+
+
+def _button_key(entry: ClassRecord) -> str:
+    return f"review-class-{entry.id}"
 
 
 def _note_key(desk: Desk) -> str:

@@ -155,3 +155,18 @@ def test_a_new_round_goes_before_the_reserve_that_somebody_holds(database: Datab
     ]  # asked again: moved, not doubled
     assert [query.token for query in got] == [query.token for query in held[:3]]
     assert [query.rank for query in scene.claim(scene.person("bob"), 5)] == [4]  # released for others
+
+
+def test_what_is_left_is_told_and_counted_only_as_far_as_asked(database: Database) -> None:
+    scene = make_scene(database)
+    scene.ask(6, slots=2)
+    ada, bob, eve = scene.ada, scene.person("bob"), scene.person("eve")
+    assert (len(scene.claim(bob, 4, lease=60)), len(scene.claim(eve, 3, lease=600))) == (4, 3)
+    left = claims.waiting(database, ada, scene.id)
+    assert (left.open, left.with_others) == (3, 3)
+    assert left.next_free_in_ms is not None
+    assert 0 < left.next_free_in_ms <= 60_000
+    assert [claims.free_now(database, ada, scene.id, most) for most in (1, 2, 3, 1000)] == [1, 2, 3, 3]
+    scene.claim(ada, 3)
+    assert claims.free_now(database, ada, scene.id, 5) == 0
+    assert claims.waiting(database, ada, scene.id).open == 0

@@ -214,6 +214,6 @@ def test_who_met_an_image_as_gold_may_be_asked_about_it_after_all(database: Data
 
 
 def test_an_image_that_gold_alone_showed_is_not_set_aside(database: Database) -> None:
-    scene, golden = with_answered_gold(database)
+    scene, _ = with_answered_gold(database)
     classes.remove(database, scene.ada, scene.id, scene.cls("owl"), ask_again=True)
     assert samples.counts(database, scene.id).set_aside == 0

@@ -25,6 +25,8 @@ def test_one_job_of_a_kind_runs_in_a_project(database: Database) -> None:
     assert jobs.finish(database, job, "done")
     assert not jobs.finish(database, job, "failed")
     assert [entry.project_id for entry in jobs.running(database)] == [other.id, None]
+    assert jobs.shown(database, scene.ada, scene.id) == ([], jobs.latest(database, scene.id, "round"))
+    assert [entry.project_id for entry in jobs.shown(database, scene.ada, other.id)[0]] == [other.id]
     again = jobs.begin(database, scene.system, scene.id, "round", "host:2")
     assert again is not None
     assert again.attempt == 1

@@ -18,9 +18,9 @@ def contested(
 ) -> Seeded:
     """Ask `images` images of everybody and let them answer, mostly alike."""
     seeded = seed(database, k=images, reserve=0, images=images + 10, **more)  # type: ignore[arg-type]
-    widen = "UPDATE queries SET slots = :slots, predicted = 1"
+    widen = "UPDATE queries SET slots = :slots, predicted = 1 WHERE project_id = :project"
     with database.engine.begin() as connection:
-        connection.execute(text(widen), {"slots": len(people)})
+        connection.execute(text(widen), {"slots": len(people), "project": seeded.project.id})
     for place, name in enumerate(people):
         answer(seeded, access.local_user(database, name), place)
     return seeded

@@ -68,7 +68,7 @@ def test_votes_are_hidden_until_the_reviewer_has_decided(database: Database) -> 
     assert "The model said" not in before
     assert len(test.dataframe) == 0
     data = image_data(test)
-    assert set(data) == {"token", "expires_in", "project", "sample", "alt"}
+    assert set(data) == {"token", "expires_in", "project", "sample", "alt", "keys"}
     press(test, "4")
     assert not test.exception
     after = texts(test)

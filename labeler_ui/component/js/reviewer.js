@@ -5,11 +5,15 @@ const TINY = 100; // an image smaller than this is scaled up with hard edges
 class Reviewer {
   constructor(root) {
     this.root = root;
+    this.keys = {};
+    this.onKey = (event) => this.pressed(event);
+    window.addEventListener("keydown", this.onKey, true);
     this.shown = null;
     this.address = null;
   }
 
   update(data, askForToken) {
+    this.keys = data.keys;
     if (!this.server) this.server = new Server(data.project, askForToken);
     this.server.askForToken = askForToken;
     this.server.setToken(data.token, data.expires_in);
@@ -17,6 +21,22 @@ class Reviewer {
     this.shown = data.sample;
     this.root.dataset.state = "loading";
     this.load(data.sample, data.alt);
+  }
+
+  // Streamlit gives no button a shortcut with a key that it keeps for itself: those are pressed here.
+  pressed(event) {
+    const name = this.keys[event.key.toLowerCase()];
+    const [target] = event.composedPath();
+    const typing = target instanceof Element && (target.isContentEditable || target.matches("input, textarea, select"));
+    if (!name || typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("[role=dialog]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (!event.repeat) document.querySelector(`.st-key-${CSS.escape(name)} button`)?.click();
+  }
+
+  stop() {
+    window.removeEventListener("keydown", this.onKey, true);
+    this.release();
   }
 
   async load(sample, alt) {
@@ -60,7 +80,7 @@ export default function mount({ data, parentElement, setStateValue }) {
   if (!reviewer) reviewers.set(parentElement, (reviewer = new Reviewer(parentElement.querySelector(".reviewer"))));
   reviewer.update(data, () => setStateValue("renew", Date.now()));
   return () => {
-    reviewers.get(parentElement)?.release();
+    reviewers.get(parentElement)?.stop();
     reviewers.delete(parentElement);
   };
 }

@@ -89,6 +89,28 @@ def test_a_held_key_decides_one_image(page: Page, server: PageServer, questioned
     assert len({event["sample_id"] for event in questioned.events() if event["kind"] == "review"}) == 1
 
 
+def test_more_than_ten_classes_have_letters(page: Page, server: PageServer, store: Database) -> None:
+    classes = tuple(f"kind {number:02d}" for number in range(14))
+    seeded = contested(store, classes=classes, people=("Ana", "Bo"))
+    opened(page, server, seeded, "review")
+    first = wait_for(lambda: page.evaluate(SAMPLE), "the image", page)
+    page.get_by_text("The answers of others").wait_for(timeout=PATIENCE * 1000)
+    page.get_by_role("button", name="kind 12 · R").wait_for(timeout=PATIENCE * 1000)
+    note = page.get_by_label("Note")
+    note.press_sequentially("a rer")  # typing is typing
+    page.keyboard.press("Tab")
+    page.locator("h1").click()
+    page.keyboard.press("r")
+    page.get_by_text("You said: kind 12").wait_for(timeout=PATIENCE * 1000)
+    page.keyboard.press("r")  # decided: nothing more
+    page.keyboard.press("Enter")
+    wait_for(lambda: (found := page.evaluate(SAMPLE)) != first and found, "the next image", page)
+    page.get_by_text("The answers of others").wait_for(timeout=PATIENCE * 1000)
+    page.keyboard.press("e")
+    page.get_by_text("You said: kind 11").wait_for(timeout=PATIENCE * 1000)
+    assert len([event for event in seeded.events() if event["kind"] == "review"]) == 2
+
+
 def test_the_quality_page_draws_its_pictures(page: Page, server: PageServer, questioned: Seeded) -> None:
     page.set_viewport_size({"width": 1280, "height": 2000})
     opened(page, server, questioned, "quality")
