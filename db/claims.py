@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, false, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from db import gold, inputs
@@ -28,6 +28,7 @@ _QUEUE = (QueryRow.reserve, QueryRow.round_id, QueryRow.rank, QueryRow.id)
 _ATTEMPTS = 3
 IN_GRID = QueryRow.kind == "confirm"
 SINGLY = QueryRow.kind != "confirm"
+SENT_BACK = func.coalesce(QueryRow.details["sent_back"].as_boolean(), false())
 MARKED_WRONG = and_(QueryRow.kind.in_(("learn", "holdout")), QueryRow.group_key.is_not(None))  # in the grid, before
 
 
@@ -75,6 +76,7 @@ def describe(query: QueryRow, row: ClaimRow, show_predictions: bool) -> ClaimedQ
         rank=query.rank,
         reserve=query.reserve,
         predicted=query.predicted if show_predictions else None,
+        comment="" if query.kind in _UNSEEN else str((query.details or {}).get("comment", "")),
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from db import inputs
-from db.claims import IN_GRID, MARKED_WRONG
+from db.claims import IN_GRID, MARKED_WRONG, SENT_BACK
 from db.clock import now
 from db.engine import Database
 from db.errors import InvalidInput
@@ -110,14 +110,14 @@ def _withdraw_older(session: Session, turn: RoundRow, at: int) -> None:
 
 
 def _owed() -> ColumnElement[bool]:
-    """What the grid left to be asked singly, whatever the round: its checks, and images that were marked as wrong."""
-    return or_(QueryRow.kind == "spot_check", MARKED_WRONG)
+    """What is to be asked whatever the round: the grid's checks, tiles that were marked, what a reviewer sent back."""
+    return or_(QueryRow.kind == "spot_check", MARKED_WRONG, SENT_BACK)
 
 
 def _bring_along(session: Session, turn: RoundRow) -> None:
-    """What the grid left open comes along, its old round is over: marked tiles, and those with some of their votes."""
+    """What is owed comes along, its old round is over; also tiles with some of their votes."""
     older = QueryRow.project_id == turn.project_id, QueryRow.state == "open", QueryRow.round_id != turn.id
-    left = or_(MARKED_WRONG, IN_GRID)
+    left = or_(MARKED_WRONG, IN_GRID, SENT_BACK)
     session.execute(update(QueryRow).where(*older, left).values(round_id=turn.id))
 
 

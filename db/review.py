@@ -93,8 +93,8 @@ def send_back(
 ) -> Decision:
     """Ask an image again, of the same people too: its answers are withdrawn, an earlier review is taken back.
 
-    The image goes to the front of the round that is open; the note is kept in the history and with the query's
-    details ('comment').
+    The image goes to the front of the round that is open, or of the next one; the note is kept in the history and with
+    the query's details ('comment'), and shown to whoever is asked.
 
     Raises:
         PermissionDenied: below reviewer in the project.
@@ -273,8 +273,7 @@ def _ask_again(session: Session, asked: Sequence[QueryRow], note: str) -> None:
     if turn is not None and (turn, query.kind) not in taken:
         query.round_id = turn
     query.state, query.closed_at, query.decided, query.reserve, query.rank = "open", None, False, False, 0
-    if note:
-        query.details = {**(query.details or {}), "comment": note}
+    query.details = {**(query.details or {}), "sent_back": True, "comment": note}
     session.flush()
 
 

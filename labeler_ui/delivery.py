@@ -102,6 +102,7 @@ def query_json(query: ClaimedQuery) -> dict[str, Any]:
         "expires_at": query.expires_at,
         "reserve": query.reserve,
         "predicted": query.predicted,
+        "comment": query.comment,
     }
 
 

@@ -14,7 +14,8 @@ class ClaimedQuery:
     """A query handed to one annotator until `expires_at` (ms, the database's clock).
 
     `predicted` (a class position) is there only if the project shows predictions. Quality checks look like 'learn'.
-    `reserve` tells that it is served while the next round is being made.
+    `reserve` tells that it is served while the next round is being made, `comment` is what a reviewer wrote who sent it
+    back.
     """
 
     query_id: int
@@ -25,6 +26,7 @@ class ClaimedQuery:
     rank: int
     reserve: bool = False
     predicted: int | None = None
+    comment: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

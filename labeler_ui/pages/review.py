@@ -62,8 +62,7 @@ def show(here: Visit | None) -> None:
 
 def _draw(here: Visit) -> None:
     desk: Desk = st.session_state.setdefault(f"review-{here.project.id}-{here.actor.user_id}", Desk())
-    chosen = st.segmented_control("Show", list(FILTERS), default="All", required=True, key="review_filter")
-    only = FILTERS.get(chosen or "All", "all")
+    only = FILTERS[st.radio("Show", list(FILTERS), horizontal=True, key="review_filter")]
     left = review.waiting(here.database, here.actor, here.project.id, only)
     _fill(here, desk, only)
     if desk.problem:

@@ -11,7 +11,7 @@ from db import annotations, labels, review, rounds, samples
 from db import pool as pool_of
 from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound
-from db.records import Actor, ClaimedQuery, Decision, Round
+from db.records import Actor, ClaimedQuery, Decision, NewQuery, NewQueue, Round
 from db.tables import AnnotationEventRow, QueryRow, SampleRow
 from tests.db.scenes import Scene, as_gold, make_scene, scalar
 
@@ -264,6 +264,36 @@ def test_sent_back_after_its_round_it_joins_the_open_one(database: Database) -> 
     review.send_back(database, scene.ada, scene.id, new_id(), query.sample_id)
     assert scalar(database, f"SELECT round_id FROM queries WHERE sample_id = {query.sample_id}") == turn.id
     assert query.sample_id in [held.sample_id for held in scene.claim(ana, 5)]
+
+
+def test_sent_back_while_no_round_is_open_it_comes_with_the_next(database: Database) -> None:
+    scene = make_scene(database, images=8)
+    scene.ask(1)
+    ana = scene.person("ana")
+    [query] = scene.claim(ana)
+    assert scene.submit(ana, query, "cat").round_complete
+    turn = rounds.begin_round(database, scene.system, scene.id)  # closes the first; the second is being prepared
+    assert isinstance(turn, Round)
+    review.send_back(database, scene.ada, scene.id, new_id(), query.sample_id, "look at the <b>ears</b>")
+    queue = NewQueue(queries=[NewQuery(sample_id=scene.pool()[-1], rank=5)], strategy="test")
+    rounds.enqueue(database, scene.system, turn.id, queue)
+    first, second = scene.claim(ana, 5)
+    assert (first.sample_id, first.comment, second.comment) == (query.sample_id, "look at the <b>ears</b>", "")
+    moved = f"SELECT count(*) FROM queries WHERE id = {query.query_id} AND round_id = {turn.id}"
+    assert scalar(database, moved) == 1
+
+
+@pytest.mark.parametrize("kind", ["gold", "spot_check"])
+def test_a_check_shows_no_reviewers_comment(database: Database, kind: str) -> None:
+    scene = make_scene(database, images=8)
+    scene.ask(1)
+    details = '{"comment": "the answer is cat"}'
+    database.write(
+        lambda session: session.execute(text(f"UPDATE queries SET details = '{details}'"))  # as a check takes it over
+    )
+    assert [query.comment for query in scene.claim(scene.ada)] == ["the answer is cat"]
+    database.write(lambda session: session.execute(text(f"UPDATE queries SET kind = '{kind}'")))
+    assert [query.comment for query in scene.claim(scene.ada)] == [""]
 
 
 def test_nothing_to_send_back_is_said(database: Database) -> None:

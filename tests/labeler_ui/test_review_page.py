@@ -128,7 +128,7 @@ def test_only_flags_or_disagreements(database: Database) -> None:
     test = page(seeded)
     waiting = review.waiting(database, access.local_user(database, "Rea"), seeded.project.id)
     assert f"{waiting} waiting" in texts(test)
-    test.button_group[0].set_value("Flags").run()
+    test.radio[0].set_value("Flags").run()
     assert "1 waiting" in texts(test)
     assert "somebody flagged it" in texts(test)
     press(test, "4")
@@ -142,7 +142,7 @@ def test_what_people_wrote_stays_text(database: Database) -> None:
     people, guidelines = ("<b>Eve</b>", ":material/home:"), "# <script>x</script> ![a](http://example.invalid/x.png)"
     seeded = contested(database, classes=classes, people=people, guidelines=guidelines)
     test = page(seeded)
-    test.button_group[0].set_value("Flags").run()
+    test.radio[0].set_value("Flags").run()
     assert not any(mark in unescaped(button.label) for button in test.button for mark in MARKUP)
     next(button for button in test.button if "onerror" in button.label).click().run()
     assert not test.exception

@@ -68,6 +68,7 @@ class View {
 
   stage() {
     return element("div", { class: "stage single", "data-stage": "" },
+      this.part("comment", element("p", { class: "comment", role: "note", hidden: "" })),
       this.part("picture", element("div", { class: "picture" })),
       this.part("idle", element("div", { class: "idle", role: "status", hidden: "" })),
       this.ribbon(),
@@ -163,8 +164,16 @@ class View {
       if (picture.firstChild !== item.image) picture.replaceChildren(item.image);
     }
     this.root.dataset.query = item.query_id;
+    this.setComment(item.comment);
     this.markPredicted(item.predicted);
     this.enableAnswers(item.state === "ready", true);
+  }
+
+  // What a reviewer wrote who sent the image back: text, whatever it holds.
+  setComment(comment) {
+    this.parts.comment.textContent = comment ? `A reviewer asks you to look again: ${comment}` : "";
+    this.parts.comment.hidden = !comment;
+    this.root.toggleAttribute("data-comment", Boolean(comment));
   }
 
   // Only in projects that show predictions is there one; the server sends it to no other.
@@ -196,6 +205,7 @@ class View {
     idle.hidden = false;
     idle.dataset.kind = kind;
     delete this.root.dataset.query;
+    this.setComment("");
     const signature = JSON.stringify([kind, title, detail, done, total]);
     if (signature !== this.idleShown) {
       this.idleShown = signature;

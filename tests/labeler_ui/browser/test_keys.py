@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
 
 from db.engine import Database
 from tests.labeler_ui.browser.conftest import Person, wait_for
@@ -262,6 +264,20 @@ def test_nothing_shown_nothing_answered_and_the_next_round_comes_by_itself(
     person.ready()
     person.press("7", "8")
     assert person.classes(5) == ["1", "2", "3", "7", "8"]
+
+
+def test_a_reviewers_comment_is_shown_as_text(visit: Callable[..., Person], store: Database) -> None:
+    seeded = seed(store, k=1, reserve=0)
+    comment = "<img src=x onerror=alert(1)> look at the **hook**"
+    with store.engine.begin() as connection:
+        change = "UPDATE queries SET details = :details WHERE project_id = :project AND rank = 0"
+        connection.execute(text(change), {"details": json.dumps({"comment": comment}), "project": seeded.project.id})
+    person = visit(seeded)
+    shown = person.page.get_by_role("note")
+    assert shown.inner_text() == f"A reviewer asks you to look again: {comment}"
+    assert shown.locator("img, strong").count() == 0
+    person.press("1")
+    shown.wait_for(state="hidden")
 
 
 def test_hostile_names_do_nothing(visit: Callable[..., Person], store: Database) -> None:
