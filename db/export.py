@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.access import authorize
@@ -34,13 +34,22 @@ _HAS_LABEL = select(LabelTableRow.id).where(LabelTableRow.sample_id == SampleRow
 _HAS_ANSWER = select(AnnotationRow.id).where(AnnotationRow.sample_id == SampleRow.id).exists()
 
 
-def labels(database: Database, actor: Actor, project_id: int) -> Iterator[LabelEntry]:
+def labels(
+    database: Database, actor: Actor, project_id: int, *, after: int = 0, limit: int | None = None
+) -> Iterator[LabelEntry]:
     """Return every label of samples that are there, by sample id.
+
+    Args:
+        database: the store.
+        actor: who asks.
+        project_id: the project.
+        after: only of samples with a higher id, for pages.
+        limit: at most so many.
 
     Raises:
         PermissionDenied: below reviewer in the project, at the call.
     """
-    ids = _ids(database, actor, project_id, _HAS_LABEL)
+    ids = _ids(database, actor, project_id, and_(_HAS_LABEL, SampleRow.id > after), limit)
     return _pages(database, ids, lambda session, found: list(_labels_of(session, found).values()))
 
 
@@ -87,13 +96,15 @@ def class_names(database: Database, actor: Actor, project_id: int) -> tuple[str,
     return database.read(work)
 
 
-def _ids(database: Database, actor: Actor, project_id: int, condition: ColumnElement[bool]) -> NDArray[np.int64]:
+def _ids(
+    database: Database, actor: Actor, project_id: int, condition: ColumnElement[bool], limit: int | None = None
+) -> NDArray[np.int64]:
     """All ids at once, eight bytes each: finding every page anew would sort the whole project for each."""
 
     def work(session: Session) -> NDArray[np.int64]:
         authorize(session, actor, project_id, Role.reviewer)
         there = SampleRow.project_id == project_id, SampleRow.deleted_at.is_(None), condition
-        statement = select(SampleRow.id).where(*there).order_by(SampleRow.id)
+        statement = select(SampleRow.id).where(*there).order_by(SampleRow.id).limit(limit)
         return np.fromiter(session.scalars(statement.execution_options(yield_per=10_000)), np.int64)
 
     return database.read(work)

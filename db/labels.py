@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
@@ -12,8 +11,8 @@ from db.access import authorize
 from db.clock import now
 from db.consensus import Ballot
 from db.engine import Database
-from db.records import Actor, LabelRow, Role
-from db.tables import AnnotationEventRow, AnnotationRow, ClassRow, LabelTableRow, QueryRow, RoundRow, SampleRow
+from db.records import Actor, Role
+from db.tables import AnnotationEventRow, AnnotationRow, ClassRow, LabelTableRow, QueryRow, SampleRow
 
 _ROWS_AT_ONCE = 5000
 
@@ -152,50 +151,3 @@ def counts(database: Database, actor: Actor, project_id: int) -> dict[str, int]:
         return dict(session.execute(statement).tuples().all())
 
     return database.read(work)
-
-
-def export_rows(database: Database, actor: Actor, project_id: int, after: int = 0) -> Iterator[LabelRow]:
-    """Return every label of samples that are there, by sample id (above `after`), a few thousand rows at a time.
-
-    Raises:
-        PermissionDenied: below reviewer in the project, at the call.
-    """
-    database.read(lambda session: authorize(session, actor, project_id, Role.reviewer))
-    return _pages(database, project_id, after)
-
-
-def _pages(database: Database, project_id: int, after: int) -> Iterator[LabelRow]:
-    while rows := database.read(partial(_page, project_id=project_id, after=after)):
-        yield from rows
-        after = rows[-1].sample_id
-
-
-def _page(session: Session, project_id: int, after: int) -> list[LabelRow]:
-    asked = (
-        select(func.max(RoundRow.number))
-        .join(QueryRow, QueryRow.round_id == RoundRow.id)
-        .where(QueryRow.sample_id == SampleRow.id, QueryRow.state == "closed")
-        .scalar_subquery()
-    )
-    statement = (
-        select(SampleRow, LabelTableRow, ClassRow.name, asked)
-        .join(LabelTableRow, LabelTableRow.sample_id == SampleRow.id)
-        .join(ClassRow, ClassRow.id == LabelTableRow.class_id)
-        .where(SampleRow.project_id == project_id, SampleRow.deleted_at.is_(None), SampleRow.id > after)
-        .order_by(SampleRow.id)
-        .limit(_ROWS_AT_ONCE)
-    )
-    return [
-        LabelRow(
-            sample_id=sample.id,
-            name=sample.name,
-            sha256=sample.sha256,
-            split=sample.split,
-            class_name=name,
-            origin=label.origin,
-            votes=label.votes,
-            round_number=number if label.origin != "imported" else None,
-            updated_at=label.updated_at,
-        )
-        for sample, label, name, number in session.execute(statement)
-    ]

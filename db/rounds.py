@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from db.access import authorize
@@ -16,7 +16,7 @@ from db.queue import enqueue
 from db.records import Actor, DueRound, Finished, Role, Round
 from db.tables import ClaimRow, ModelVersionRow, ProjectRow, QueryRow, RoundModelRow, RoundRow, SampleRow
 
-__all__ = ["begin_round", "due", "enqueue", "get_round", "history", "labels_due", "set_model"]
+__all__ = ["begin_round", "due", "enqueue", "get_round", "history", "set_model"]
 
 
 def due(database: Database) -> list[DueRound]:
@@ -139,28 +139,6 @@ def set_model(database: Database, actor: Actor, round_id: int, model_version_id:
             row.model_version_id = model_version_id
 
     database.write(work, idempotent=True)
-
-
-def labels_due(database: Database, actor: Actor, project_id: int) -> int:
-    """Return how many labels the pool gained since the newest model version was trained.
-
-    Raises:
-        PermissionDenied: below viewer in the project.
-    """
-
-    def work(session: Session) -> int:
-        authorize(session, actor, project_id, Role.viewer)
-        newest = (
-            select(func.max(ModelVersionRow.number)).where(ModelVersionRow.project_id == project_id).scalar_subquery()
-        )
-        used = session.scalars(
-            select(ModelVersionRow.labels_used).where(
-                ModelVersionRow.project_id == project_id, ModelVersionRow.number == newest
-            )
-        ).one_or_none()
-        return max(0, count(session, project_id).labeled_pool - (used or 0))
-
-    return database.read(work)
 
 
 def _latest(session: Session, project_id: int) -> RoundRow | None:

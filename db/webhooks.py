@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -109,12 +109,6 @@ def test(database: Database, actor: Actor, project_id: int, webhook_id: int) -> 
         return delivery.id
 
     return database.write(work)
-
-
-def announce(session: Session, topic: str, project_id: int, payload: Mapping[str, Any]) -> None:
-    """Leave a message in the caller's transaction if a webhook of the project wants the topic; else do nothing."""
-    if topic in wanted(session, project_id):
-        ring(session, topic, project_id, payload)
 
 
 def announce_answer(session: Session, query: QueryRow, user_id: int, answer: Answer) -> None:

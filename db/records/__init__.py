@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from db.records.answers import Answer, ClaimedQuery, Gold, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
+from db.records.answers import Answer, ClaimedQuery, Gold, Outcome, Receipt, RecentAnswer, Waiting
 from db.records.exchange import (
     ExportReport,
     GivenLabel,
@@ -18,7 +18,7 @@ from db.records.exchange import (
 )
 from db.records.grid import Group
 from db.records.integrations import ApiToken, Delivery, NewApiToken, NewWebhook, Parcel, TokenHolder, Webhook
-from db.records.machinery import Command, Job, OutboxMessage
+from db.records.machinery import Command, Job
 from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
 from db.records.people import Account, Actor, Invitation, Login, Member, NewInvitation, NewSession, Role, User
 from db.records.progress import Progress, Standing
@@ -65,7 +65,6 @@ __all__ = [
     "Invitation",
     "Job",
     "LabelEntry",
-    "LabelRow",
     "LabelingTask",
     "Login",
     "Member",
@@ -81,7 +80,6 @@ __all__ = [
     "NewSession",
     "NewShard",
     "NewWebhook",
-    "OutboxMessage",
     "Outcome",
     "Parcel",
     "PastReview",

@@ -90,21 +90,6 @@ class RecentAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelRow:
-    """One label for an export."""
-
-    sample_id: int
-    name: str
-    sha256: str
-    split: str
-    class_name: str
-    origin: str
-    votes: int
-    round_number: int | None
-    updated_at: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Gold:
     """A sample whose class is beyond doubt."""
 

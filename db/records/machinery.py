@@ -41,14 +41,3 @@ class Command:
     created_by: int
     created_at: int
     finished_at: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutboxMessage:
-    """Something that happened, to be told to others at least once."""
-
-    id: int
-    topic: str
-    project_id: int | None
-    payload: Mapping[str, Any]
-    created_at: int

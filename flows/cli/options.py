@@ -14,7 +14,7 @@ Holdout = Annotated[int, typer.Option(help="Images drawn at random to measure ac
 Share = float | None
 MaxOverlap = Annotated[
     int | None,
-    typer.Option(help="Votes at most while annotators disagree; 0: never more than --overlap.", min=0, max=20),
+    typer.Option(help="Votes at most while annotators disagree; 0: never more than --overlap.", min=0, max=100),
 ]
 PeopleExpected = Annotated[int, typer.Option(help="How many people will answer, if more than are known yet.", min=0)]
 Reserve = Annotated[int | None, typer.Option(help="Queries that are served while the next round trains.", min=0)]

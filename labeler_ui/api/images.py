@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 from db import samples
 from db.records import Display
 from labeler_ui.api.guards import Call, Refusal
+
+if TYPE_CHECKING:
+    from labeler_ui.api.v1.entry import ApiCall
 
 MEDIA_TYPES = frozenset({"image/png", "image/webp", "image/jpeg"})
 LARGEST_DISPLAY = 64 * 1024 * 1024
@@ -21,12 +25,13 @@ def image(call: Call) -> Response:
     )
 
 
-def show(call: Call, display: Display) -> Response:
-    """Answer with a part of a pack file, or 304 when the browser has it already.
+def show(call: Call | ApiCall, display: Display, *, vary: str = "X-Borderline-Token") -> Response:
+    """Answer with a part of a pack file, or 304 when the asker has it already.
 
     Args:
         call: The checked request; who may see the image was decided when `display` was looked up.
         display: Where the image lies.
+        vary: The header that says who asks.
 
     Raises:
         Refusal: The file is gone, damaged, or not below BORDERLINE_HOME.
@@ -35,7 +40,7 @@ def show(call: Call, display: Display) -> Response:
     headers = {
         "Cache-Control": "private, max-age=86400, immutable",
         "ETag": etag,
-        "Vary": "X-Borderline-Token",
+        "Vary": vary,
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cross-Origin-Resource-Policy": "same-origin",

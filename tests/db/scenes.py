@@ -23,7 +23,7 @@ from db.records import (
     Receipt,
     Round,
 )
-from db.tables import AnnotationEventRow, ClaimRow, LabelTableRow
+from db.tables import AnnotationEventRow, ClaimRow, LabelTableRow, OutboxRow
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -131,6 +131,12 @@ def make_scene(database: Database, images: int = 30, name: str = "zoo", **settin
 
 def scalar(database: Database, statement: str) -> int:
     return int(database.read(lambda session: session.execute(text(statement)).scalar_one()))
+
+
+def messages(database: Database) -> list[OutboxRow]:
+    """What was left in the outbox and not sent yet."""
+    waiting = select(OutboxRow).where(OutboxRow.sent_at.is_(None)).order_by(OutboxRow.id)
+    return list(database.read(lambda session: session.scalars(waiting).all()))
 
 
 def as_gold(scene: Scene, query_id: int, expected: int) -> None:

@@ -128,9 +128,7 @@ SERVER_SIDE = {
     "model_versions.current",
     "model_versions.current_of",
     "model_versions.for_round",
-    "outbox.mark_sent",
     "outbox.ring",
-    "outbox.unsent",
     "projects.load",
     "pseudo_labels.for_training",
     "rounds.due",
@@ -145,7 +143,6 @@ SERVER_SIDE = {
     "sessions.end",  # the session's secret is the proof
     "sessions.look_up",
     "sessions.start",
-    "webhooks.announce",
     "webhooks.announce_answer",
     "webhooks.announce_query",
     "webhooks.check_url",
@@ -233,7 +230,6 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "jobs.shown": (Role.viewer, lambda s, a: jobs.shown(s.database, a, s.id)),
     "jobs.request_cancel": (Role.administrator, lambda s, a: jobs.request_cancel(s.database, a, 1)),
     "labels.counts": (Role.viewer, lambda s, a: labels.counts(s.database, a, s.id)),
-    "labels.export_rows": (Role.reviewer, lambda s, a: labels.export_rows(s.database, a, s.id)),
     "members.members": (Role.reviewer, lambda s, a: members.members(s.database, a, s.id)),
     "members.add": (Role.administrator, lambda s, a: members.add(s.database, a, s.id, "ada", Role.viewer)),
     "members.set_role": (Role.administrator, lambda s, a: members.set_role(s.database, a, s.id, 1, Role.viewer)),
@@ -272,7 +268,6 @@ MATRIX: dict[str, tuple[Role, Call]] = {
         Role.administrator,
         lambda s, a: rounds.enqueue(s.database, a, 1, NewQueue(queries=[], strategy="x")),
     ),
-    "rounds.labels_due": (Role.viewer, lambda s, a: rounds.labels_due(s.database, a, s.id)),
     "rounds.history": (Role.viewer, lambda s, a: rounds.history(s.database, a, s.id)),
     "samples.register_shard": (
         Role.administrator,

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from db import access, annotations, labels, outbox, projects, rounds, samples
+from db import access, annotations, labels, projects, rounds, samples
 from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound
-from tests.db.scenes import Scene, make_scene, scalar
+from tests.db.scenes import Scene, make_scene, messages, scalar
 
 
 def undo(scene: Scene, actor: access.Actor, answer_id: str, undo_id: str | None = None) -> annotations.Receipt:
@@ -18,7 +18,7 @@ def undo(scene: Scene, actor: access.Actor, answer_id: str, undo_id: str | None 
 
 
 def topics(database: Database) -> list[str]:
-    return [message.topic for message in outbox.unsent(database)]
+    return [message.topic for message in messages(database)]
 
 
 def test_an_answer_makes_a_label_and_an_event(database: Database) -> None:

@@ -56,6 +56,9 @@ def test_labels_come_in_pages_that_miss_and_repeat_none(client: TestClient, seed
         found += [row["sample_id"] for row in answer["labels"]]
         after = answer["next_after"]
     assert found == sorted({row["sample_id"] for row in seeded.answers()})
+    whole = client.get(url(seeded, "/labels"), headers=headers).json()["labels"]
+    lines = client.get(url(seeded, "/export"), params={"format": "jsonl"}, headers=headers).text.splitlines()
+    assert whole == [json.loads(line) for line in lines]
     for wrong in ({"limit": 0}, {"limit": "x"}, {"after": -1}, {"limit": "1e3"}, {"after": "٣"}):
         assert client.get(url(seeded, "/labels"), params=wrong, headers=headers).status_code == 422
 

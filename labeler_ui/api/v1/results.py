@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import asdict
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
 from db import errors, exchange, labels, progress
+from db import export as exporting
 from db.exchange.formats import What
+from db.exchange.tables import LABEL_COLUMNS, as_object
 from db.records import RoundSummary
 from labeler_ui.api.v1.entry import ApiCall, json_answer
 
@@ -47,11 +48,11 @@ def _round(turn: RoundSummary) -> dict[str, Any]:
 
 
 def page(call: ApiCall) -> Response:
-    """Return some labels by sample id; `next_after` leads to the next page, null ends them."""
+    """Return some labels by sample id, as the JSON Lines export has them; `next_after` leads to the next, null ends."""
     after = call.number("after", 0, 0, 2**53)
     limit = call.number("limit", 1000, 1, MOST_LABELS)
-    rows = labels.export_rows(call.database, call.actor, call.project_id, after)
-    found = [asdict(row) for row in itertools.islice(rows, limit)]
+    rows = exporting.labels(call.database, call.actor, call.project_id, after=after, limit=limit)
+    found = [as_object(LABEL_COLUMNS, row) for row in rows]
     more = found[-1]["sample_id"] if len(found) == limit else None
     return json_answer({"labels": found, "next_after": more})
 

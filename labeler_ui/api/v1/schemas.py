@@ -13,7 +13,8 @@ TIME: Schema = {"type": "integer", "description": "Milliseconds since the epoch,
 
 
 def record(optional: tuple[str, ...] = (), **properties: Schema) -> Schema:
-    """Return the schema of an object with these properties and no others."""
+    """Return the schema of an object with these properties and no others; `class_` is named 'class'."""
+    properties = {name.removesuffix("_"): schema for name, schema in properties.items()}
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
@@ -131,11 +132,14 @@ COMPONENTS: dict[str, Schema] = {
         name=TEXT,
         sha256=TEXT,
         split=TEXT,
-        class_name=TEXT,
+        class_=TEXT,
         origin=one_of("consensus", "reviewer", "imported"),
         votes=INTEGER,
-        round_number=maybe(INTEGER),
-        updated_at=TIME,
+        agreement={"type": ["number", "null"], "description": "The share of standing votes for it."},
+        round=maybe(INTEGER),
+        updated_at={"type": "string", "format": "date-time"},
+        width=INTEGER,
+        height=INTEGER,
     ),
     "Webhook": record(id=INTEGER, url=TEXT, topics=many(TEXT), created_at=TIME),
     "Delivery": record(

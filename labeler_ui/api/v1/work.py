@@ -12,7 +12,7 @@ from db import claims, errors, inputs, projects, samples
 from db.records import Answer, ClaimedQuery, Receipt
 from db.records.answers import Outcome
 from labeler_ui.api import images
-from labeler_ui.api.guards import Refusal, store_refusal
+from labeler_ui.api.guards import store_refusal
 from labeler_ui.api.v1.entry import ApiCall, json_answer
 
 PREFIX = "/api/v1"
@@ -69,21 +69,7 @@ def image(call: ApiCall) -> Response:
     """Answer with the image as annotators see it, or 304 for one that is known."""
     sample_id = int(call.request.path_params["sample_id"])
     display = samples.display_of(call.database, call.actor, call.project_id, sample_id)
-    etag = f'"{display.etag}"'
-    headers = {
-        "Cache-Control": "private, max-age=86400",
-        "ETag": etag,
-        "Vary": "Authorization",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-    }
-    if call.request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers=headers)
-    if display.media_type not in images.MEDIA_TYPES:
-        raise Refusal(500, "damaged", "This image is stored in a form that cannot be shown.")
-    path = images.contained(call.database.home, display.path)
-    data = images.read_slice(path, display.offset, display.length)
-    return Response(data, media_type=display.media_type, headers=headers)
+    return images.show(call, display, vary="Authorization")
 
 
 def _query(call: ApiCall, query: ClaimedQuery) -> dict[str, Any]:

@@ -169,6 +169,3 @@ class GridView {
     this.host.replaceChildren();
   }
 }
-
-ICONS.wrong ??= "M5 5l14 14 M19 5L5 19";
-ICONS.grid ??= "M4 4h6v6H4z M14 4h6v6h-6z M4 14h6v6H4z M14 14h6v6h-6z";

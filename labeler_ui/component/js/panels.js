@@ -107,7 +107,7 @@ class Panels {
   }
 
   offersGrid() {
-    return this.labeler.offersGrid && typeof openGrid === "function";
+    return this.labeler.offersGrid;
   }
 
   setMode(mode) {
