@@ -67,7 +67,8 @@ def test_claims_give_images_and_the_state_of_the_round(client: TestClient, seede
         f"/api/projects/{seeded.project.id}/claims", json={"count": 20, "holding": 0}, headers=token_for(seeded)
     ).json()
     assert len(answer["queries"]) == 15  # half of what is open: a second person finds some too
-    assert set(answer["queries"][0]) == {"query_id", "sample_id", "token", "expires_at", "reserve", "predicted"}
+    told = {"query_id", "sample_id", "token", "expires_at", "reserve", "predicted", "comment"}
+    assert set(answer["queries"][0]) == told
     assert answer["queries"][0]["predicted"] is None
     assert answer["progress"] == {"round": 1, "answered": 0, "wanted": 10}
 

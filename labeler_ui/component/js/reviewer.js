@@ -7,7 +7,9 @@ class Reviewer {
     this.root = root;
     this.keys = {};
     this.onKey = (event) => this.pressed(event);
+    this.onClick = (event) => event.detail && setTimeout(leaveRadio, 0);
     window.addEventListener("keydown", this.onKey, true);
+    window.addEventListener("click", this.onClick);
     this.shown = null;
     this.address = null;
   }
@@ -36,6 +38,7 @@ class Reviewer {
 
   stop() {
     window.removeEventListener("keydown", this.onKey, true);
+    window.removeEventListener("click", this.onClick);
     this.release();
   }
 
@@ -71,6 +74,11 @@ class Reviewer {
     if (this.address) URL.revokeObjectURL(this.address);
     this.address = null;
   }
+}
+
+// Streamlit's shortcuts rest while any input has the focus: a filter chosen with the mouse must not keep it.
+function leaveRadio() {
+  if (document.activeElement?.matches("input[type=radio]")) document.activeElement.blur();
 }
 
 const reviewers = new WeakMap();
