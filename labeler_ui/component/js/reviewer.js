@@ -7,9 +7,9 @@ class Reviewer {
     this.root = root;
     this.keys = {};
     this.onKey = (event) => this.pressed(event);
-    this.onClick = (event) => event.detail && setTimeout(leaveRadio, 0);
+    this.onPointer = () => setTimeout(leaveRadio, 100); // once the click has done its work
     window.addEventListener("keydown", this.onKey, true);
-    window.addEventListener("click", this.onClick);
+    window.addEventListener("pointerup", this.onPointer, true);
     this.shown = null;
     this.address = null;
   }
@@ -38,7 +38,7 @@ class Reviewer {
 
   stop() {
     window.removeEventListener("keydown", this.onKey, true);
-    window.removeEventListener("click", this.onClick);
+    window.removeEventListener("pointerup", this.onPointer, true);
     this.release();
   }
 
