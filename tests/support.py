@@ -26,4 +26,4 @@ def test_data(*parts: str) -> Path:
     return path
 
 
-test_data.__test__ = False  # type: ignore[attr-defined]
+test_data.__test__ = False

@@ -72,7 +72,7 @@ def give(scene: Scene, chosen: dict[int, str], **more: object) -> imports.Import
         GivenLabel(place=f"row {sample_id}", class_name=name, sample_id=sample_id) for sample_id, name in chosen.items()
     ]
     given = GivenLabels(format="test", labels=rows)
-    return imports.import_labels(scene.database, scene.ada, scene.id, given, **more)  # type: ignore[arg-type]
+    return imports.import_labels(scene.database, scene.ada, scene.id, given, **more)
 
 
 def label_all_ways(scene: Scene) -> None:

@@ -13,7 +13,7 @@ PASSWORD = "a long enough sentence"
 
 def join(database: Database, ada: Actor, name: str, role: Role = Role.annotator, **more: object) -> Actor:
     """Invite somebody and let them join."""
-    made = invitations.invite(database, ada, role, **more)  # type: ignore[arg-type]
+    made = invitations.invite(database, ada, role, **more)
     return invitations.accept(database, made.token, name, PASSWORD)
 
 

@@ -100,14 +100,14 @@ class Scene:
             "outcome": outcome,
             "class_id": self.cls(str(name)) if name in CLASSES else None,
         }
-        return Answer(**{**fields, "query_id": query.query_id, "token": query.token, **more})  # type: ignore[arg-type]
+        return Answer(**{**fields, "query_id": query.query_id, "token": query.token, **more})
 
     def submit(self, actor: Actor, query: ClaimedQuery, name: str | None = "cat", **more: object) -> Receipt:
         return annotations.submit(self.database, actor, self.id, self.answer(query, name, **more))
 
     def labels(self) -> dict[int, int]:
         def work(session: object) -> dict[int, int]:
-            return dict(session.execute(select(LabelTableRow.sample_id, LabelTableRow.class_id)).tuples().all())  # type: ignore[attr-defined]
+            return dict(session.execute(select(LabelTableRow.sample_id, LabelTableRow.class_id)).tuples().all())
 
         return self.database.read(work)
 
@@ -122,7 +122,7 @@ class Scene:
 def make_scene(database: Database, images: int = 30, name: str = "zoo", **settings: object) -> Scene:
     system, ada = access.system_actor(database), access.local_user(database, "ada")
     settings = {"holdout_size": 0, "batch_size": 3, **settings}
-    spec = projects.ProjectSpec(name=name, classes=CLASSES, **settings)  # type: ignore[arg-type]
+    spec = projects.ProjectSpec(name=name, classes=CLASSES, **settings)
     project = projects.create_project(database, ada, spec)
     if images:
         samples.register_shard(database, ada, project.id, new_shard(name), new_samples(name, images), "use")

@@ -80,7 +80,7 @@ def test_a_token_that_has_ended_opens_nothing_at_once(scene: Scene, end: object)
     eve = member(scene)
     made = api_tokens.create(scene.database, eve, eve.user_id, "mine", days=1)
     assert api_tokens.authenticate(scene.database, made.secret) is not None
-    end(scene, eve, made.token.id)  # type: ignore[operator]
+    end(scene, eve, made.token.id)
     assert api_tokens.authenticate(scene.database, made.secret) is None
 
 

@@ -123,7 +123,7 @@ def test_a_paused_project_hands_out_nothing_new(database: Database) -> None:
 
 @pytest.mark.parametrize(("count", "lease"), [(0, 120), (1001, 120), (1, 0), (1, 86_401), (True, 120)])
 def test_odd_amounts_are_refused(sqlite_place: object, count: int, lease: int) -> None:
-    with sqlite_place.open() as database:  # type: ignore[attr-defined]
+    with sqlite_place.open() as database:
         scene = make_scene(database, images=0)
         with pytest.raises(InvalidInput, match="expected"):
             scene.claim(scene.ada, count, lease)

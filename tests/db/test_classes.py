@@ -229,16 +229,16 @@ def test_a_model_of_before_the_merge_is_judged_in_todays_terms(database: Databas
         lambda session: session.scalars(select(SampleRow.sha256).where(SampleRow.id.in_(held))).all()
     )
     samples.label_known(database, scene.ada, scene.id, [(sha, "dog") for sha in hashes])
-    assert history.history(database, scene.ada, scene.id)[0].holdout.correct == 0  # type: ignore[union-attr]
+    assert history.history(database, scene.ada, scene.id)[0].holdout.correct == 0
     classes.merge(database, scene.ada, scene.id, scene.cls("cat"), scene.cls("dog"))
-    assert history.history(database, scene.ada, scene.id)[0].holdout.correct == 1  # type: ignore[union-attr]
+    assert history.history(database, scene.ada, scene.id)[0].holdout.correct == 1
 
 
 def test_an_answer_under_way_and_a_merge_never_leave_a_label_of_a_retired_class(postgresql_place: object) -> None:
     """The answer has made its label and is not committed yet: the merge must wait for it, else it cannot see it."""
     import threading
 
-    with postgresql_place.open() as database:  # type: ignore[attr-defined]
+    with postgresql_place.open() as database:
         scene = make_scene(database)
         scene.ask(1)
         bob = scene.person("bob")
@@ -249,9 +249,9 @@ def test_an_answer_under_way_and_a_merge_never_leave_a_label_of_a_retired_class(
         def slow(*arguments: object, **named: object) -> object:
             checked.set()
             go.wait(1.0)
-            return real(*arguments, **named)  # type: ignore[arg-type]
+            return real(*arguments, **named)
 
-        annotations.answering.finish = slow  # type: ignore[assignment]
+        annotations.answering.finish = slow
         try:
             errors: list[BaseException] = []
 

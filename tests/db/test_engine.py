@@ -80,7 +80,7 @@ def test_reading_cannot_write(database: Database) -> None:
 
 def test_work_that_fails_leaves_nothing(database: Database) -> None:
     def work(session: object) -> None:
-        session.execute(text("INSERT INTO outbox (topic, payload, created_at) VALUES ('x', '{}', 1)"))  # type: ignore[attr-defined]
+        session.execute(text("INSERT INTO outbox (topic, payload, created_at) VALUES ('x', '{}', 1)"))
         raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError):
@@ -93,8 +93,8 @@ def test_threads_lose_no_update(database: Database) -> None:
     bump = text("UPDATE projects SET seed = :seed WHERE id = :id")
 
     def add(session: object) -> None:
-        seed = session.execute(select(ProjectRow.seed).with_for_update()).scalar_one()  # type: ignore[attr-defined]
-        session.execute(bump, {"seed": seed + 1, "id": scene.id})  # type: ignore[attr-defined]
+        seed = session.execute(select(ProjectRow.seed).with_for_update()).scalar_one()
+        session.execute(bump, {"seed": seed + 1, "id": scene.id})
 
     threads = [threading.Thread(target=lambda: [database.write(add) for _ in range(10)]) for _ in range(4)]
     for thread in threads:

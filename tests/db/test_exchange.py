@@ -33,7 +33,7 @@ RISKY = st.text(st.sampled_from("=+-@\t\r\n;,'\"a\uff1d "), max_size=12)
 
 def save(scene: Scene, folder: Path, format: str, what: str = "labels", **more: object) -> Path:
     out = folder / f"out-{what}{SUFFIX[format]}"
-    exchange.export_file(scene.database, scene.ada, scene.id, what, format, out=out, **more)  # type: ignore[arg-type]
+    exchange.export_file(scene.database, scene.ada, scene.id, what, format, out=out, **more)
     return out
 
 
@@ -116,13 +116,13 @@ def test_streams_are_the_files(database: Database, tmp_path: Path, monkeypatch: 
     assert list(export.votes(database, scene.ada, scene.id)) == whole[1]
     for what in ("labels", "votes"):
         for format in ("csv", "jsonl", "label-studio"):
-            parts = exchange.stream(database, scene.ada, scene.id, what, format)  # type: ignore[arg-type]
+            parts = exchange.stream(database, scene.ada, scene.id, what, format)
             assert b"".join(parts) == save(scene, tmp_path, format, what).read_bytes()
     with pytest.raises(InvalidInput, match="streamed"):
         exchange.stream(database, scene.ada, scene.id, "labels", "parquet")
     for wrong in (("labels", "xls"), ("votes", "coco"), ("rounds", "csv")):
         with pytest.raises(InvalidInput, match="expected"):
-            exchange.stream(database, scene.ada, scene.id, *wrong)  # type: ignore[arg-type]
+            exchange.stream(database, scene.ada, scene.id, *wrong)
 
 
 def test_an_empty_project_exports_empty_files(database: Database, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_table_of_any_names_comes_back(tmp_path_factory: pytest.TempPathFactor
             **dict.fromkeys(("sample_id", "votes", "updated_at", "width", "height"), 1),
             **{"agreement": 0.5, "round_number": None, "split": "pool", "origin": "imported", "sha256": "0" * 64},
             **{"name": name, "class_name": class_name},
-        )  # type: ignore[arg-type]
+        )
         for name, class_name in rows
     ]
     path = tmp_path_factory.mktemp("table") / "t.csv"

@@ -30,7 +30,7 @@ def save(scene: Scene, out: Path, **more: object) -> ExportReport:
         "labels",
         "imagefolder",
         out=out,
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 

@@ -40,7 +40,7 @@ def ask_grid(scene: Scene, *sizes: int, learn: int = 0, slots: int | None = None
 
 
 def group(scene: Scene, actor: Actor | None = None, most: int = 48, **more: object) -> Group:
-    found = grid.claim_group(scene.database, actor or scene.ada, scene.id, most, **more)  # type: ignore[arg-type]
+    found = grid.claim_group(scene.database, actor or scene.ada, scene.id, most, **more)
     assert found is not None
     return found
 

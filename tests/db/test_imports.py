@@ -24,7 +24,7 @@ def write(folder: Path, rows: list[dict[str, object]]) -> Path:
 
 
 def read(scene: Scene, path: Path, **more: object) -> Any:
-    return exchange.import_file(scene.database, scene.ada, scene.id, path, **more)  # type: ignore[arg-type]
+    return exchange.import_file(scene.database, scene.ada, scene.id, path, **more)
 
 
 def rows_of(number: int) -> dict[str, object]:

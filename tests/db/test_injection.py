@@ -55,12 +55,12 @@ def among_names(database: Database, name: str) -> list[int]:
 def test_a_filter_is_one_of_a_few_words(database: Database, hostile: str) -> None:
     scene = make_scene(database, 1)
     with pytest.raises(InvalidInput):
-        review.waiting(database, scene.ada, scene.id, hostile)  # type: ignore[arg-type]
+        review.waiting(database, scene.ada, scene.id, hostile)
     with pytest.raises(InvalidInput):
-        review.next_items(database, scene.ada, scene.id, only=hostile)  # type: ignore[arg-type]
+        review.next_items(database, scene.ada, scene.id, only=hostile)
     with pytest.raises(InvalidInput):
         samples.pool_index(database, scene.id, splits=[hostile])
     with pytest.raises(InvalidInput):
-        imports.import_labels(database, scene.ada, scene.id, GivenLabels(format="csv"), match=hostile)  # type: ignore[arg-type]
+        imports.import_labels(database, scene.ada, scene.id, GivenLabels(format="csv"), match=hostile)
     with pytest.raises(InvalidInput):
-        list(exchange.stream(database, scene.ada, scene.id, hostile, "csv"))  # type: ignore[arg-type]
+        list(exchange.stream(database, scene.ada, scene.id, hostile, "csv"))

@@ -88,7 +88,7 @@ def test_the_bell_rings_only_for_what_was_committed(database: Database) -> None:
     scene = make_scene(database, images=0)
 
     def rung_then_failed(session: object) -> None:
-        outbox.ring(session, "x", scene.id, {})  # type: ignore[arg-type]
+        outbox.ring(session, "x", scene.id, {})
         raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError):

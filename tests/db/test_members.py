@@ -171,7 +171,7 @@ def test_excluding_again_goes_on_where_a_killed_one_stopped(
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments)
 
     monkeypatch.setattr(members, "take_back", dies)
     with pytest.raises(KeyboardInterrupt):

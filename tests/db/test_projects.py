@@ -32,13 +32,13 @@ def test_any_text_of_one_line_is_only_a_name(database: Database, name: str) -> N
 
 @pytest.mark.parametrize("name", ["", "   ", "a\x00b", "two\nlines", "x" * 10_000, "\udc80", 7])
 def test_what_cannot_be_a_name_is_refused(sqlite_place: object, name: object) -> None:
-    with sqlite_place.open() as database:  # type: ignore[attr-defined]
+    with sqlite_place.open() as database:
         ada = access.local_user(database, "ada")
-        for spec in (ProjectSpec(name=name, classes=("a", "b")), ProjectSpec(name="p", classes=(name, "b"))):  # type: ignore[arg-type]
+        for spec in (ProjectSpec(name=name, classes=("a", "b")), ProjectSpec(name="p", classes=(name, "b"))):
             with pytest.raises(InvalidInput, match="expected"):
                 projects.create_project(database, ada, spec)
         with pytest.raises(InvalidInput, match="expected"):
-            access.local_user(database, name)  # type: ignore[arg-type]
+            access.local_user(database, name)
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ def test_what_cannot_be_a_name_is_refused(sqlite_place: object, name: object) ->
     ],
 )
 def test_settings_out_of_range_are_refused(sqlite_place: object, change: dict[str, object]) -> None:
-    with sqlite_place.open() as database:  # type: ignore[attr-defined]
+    with sqlite_place.open() as database:
         ada = access.local_user(database, "ada")
         with pytest.raises(InvalidInput, match="expected"):
-            projects.create_project(database, ada, ProjectSpec(**{"name": "p", "classes": ("a", "b"), **change}))  # type: ignore[arg-type]
+            projects.create_project(database, ada, ProjectSpec(**{"name": "p", "classes": ("a", "b"), **change}))
 
 
 def test_defaults_keys_and_the_reserve(database: Database) -> None:
@@ -107,7 +107,7 @@ def test_an_overlap_above_the_people_is_refused_with_the_reason(database: Databa
     scene = make_scene(database, images=0)
 
     def change(**values: object) -> object:
-        return projects.update_project(database, scene.ada, scene.id, **values)  # type: ignore[arg-type]
+        return projects.update_project(database, scene.ada, scene.id, **values)
 
     with pytest.raises(InvalidInput, match=r"overlap of at most 1, got 2, but 1 person may answer here; add people"):
         change(overlap=2)

@@ -74,7 +74,7 @@ def test_what_cannot_be_recorded(database: Database) -> None:
     turn = begin(scene)
     for count in (0, -1, 2.5):
         with pytest.raises(InvalidInput, match="number of pseudo-labels"):
-            pseudo_labels.record(database, scene.system, turn.id, new_file("p.npy"), count)  # type: ignore[arg-type]
+            pseudo_labels.record(database, scene.system, turn.id, new_file("p.npy"), count)
     with pytest.raises(NotFound, match="expected a round"):
         pseudo_labels.record(database, scene.system, 99, new_file("p.npy"), 1)
     assert scalar(database, "SELECT count(*) FROM pseudo_labels") == 0

@@ -30,9 +30,9 @@ def ask(scene: Scene, strategy: str = "dfal()", **queries: object) -> Round:
     turn = begin_round(scene.database, scene.system, scene.id)
     assert isinstance(turn, Round)
     pool = scene.pool()
-    places = range(max(len(values) for values in queries.values()))  # type: ignore[arg-type]
+    places = range(max(len(values) for values in queries.values()))
     asked = [
-        NewQuery(sample_id=pool[place], rank=place, **{name: values[place] for name, values in queries.items()})  # type: ignore[index]
+        NewQuery(sample_id=pool[place], rank=place, **{name: values[place] for name, values in queries.items()})
         for place in places
     ]
     return enqueue(scene.database, scene.system, turn.id, NewQueue(queries=asked, strategy=strategy))

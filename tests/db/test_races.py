@@ -107,7 +107,7 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost(place: Place, tmp_pat
 
 def _check_after_kills(database: Database, acknowledged: set[str]) -> None:
     def ids(column: object) -> set[str]:
-        return set(database.read(lambda session: session.scalars(select(column)).all()))  # type: ignore[call-overload]
+        return set(database.read(lambda session: session.scalars(select(column)).all()))
 
     assert len(acknowledged) > KILLS
     assert acknowledged <= ids(AnnotationEventRow.answer_id)

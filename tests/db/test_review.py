@@ -45,11 +45,11 @@ def decide(scene: Scene, item: int, name: str | None, **more: object) -> Decisio
     class_id = None if name is None else scene.cls(name)
     actor = more.pop("actor", scene.ada)
     decision_id = more.pop("decision_id", new_id())
-    return review.decide(scene.database, actor, scene.id, decision_id, item, class_id, **more)  # type: ignore[arg-type]
+    return review.decide(scene.database, actor, scene.id, decision_id, item, class_id, **more)
 
 
 def queue(scene: Scene, **more: object) -> list[int]:
-    return [item.sample_id for item in review.next_items(scene.database, scene.ada, scene.id, **more)]  # type: ignore[arg-type]
+    return [item.sample_id for item in review.next_items(scene.database, scene.ada, scene.id, **more)]
 
 
 def set_state(scene: Scene, item: int, state: str) -> None:
@@ -132,7 +132,7 @@ def test_the_same_decision_twice_is_one(database: Database) -> None:
     assert scene.events() == before + 1
     for other in ({"item": pool[1], "name": "owl"}, {"item": pool[0], "name": "cat"}, {"item": pool[0], "name": None}):
         with pytest.raises(Conflict):
-            decide(scene, **other, decision_id=decision_id)  # type: ignore[arg-type]
+            decide(scene, **other, decision_id=decision_id)
     with pytest.raises(Conflict):
         decide(scene, pool[0], "owl", decision_id=decision_id, actor=scene.person("bea"))
     with pytest.raises(Conflict):

@@ -134,7 +134,7 @@ def test_numpy_numbers_are_stored_as_numbers(database: Database) -> None:
         score=np.float32(1.5),
         predicted=np.int64(1),
         nearest=np.int64(-1),
-    )  # type: ignore[arg-type]
+    )
     queue = NewQueue(queries=[query], strategy="x", diagnostics={"slack": np.float32(0.75), "ids": np.arange(2)})
     rounds.enqueue(database, scene.system, turn.id, queue)
     assert scalar(database, "SELECT count(*) FROM queries WHERE score = 1.5 AND predicted = 1 AND nearest IS NULL") == 1
@@ -186,7 +186,7 @@ def test_the_holdout_is_a_fifth_at_most_and_none_beside_a_labeled_test_split(dat
 
 def new_model(round_id: int | None = None, name: str = "m", **more: object) -> NewModelVersion:
     fields = {"architecture": "convnet", "recipe": "r", "strategy": "s", "seed": 0, "labels_used": 1}
-    return NewModelVersion(file=new_file(f"{name}.safetensors"), round_id=round_id, **{**fields, **more})  # type: ignore[arg-type]
+    return NewModelVersion(file=new_file(f"{name}.safetensors"), round_id=round_id, **{**fields, **more})
 
 
 def test_models_of_rounds_and_the_one_in_use(database: Database) -> None:

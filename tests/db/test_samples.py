@@ -15,7 +15,7 @@ from tests.db.scenes import Scene, make_scene, new_file, new_samples, new_shard,
 
 
 def register(scene: Scene, name: str, rows: list, labels: str = "use") -> Registered:
-    return samples.register_shard(scene.database, scene.ada, scene.id, new_shard(name), rows, labels)  # type: ignore[arg-type]
+    return samples.register_shard(scene.database, scene.ada, scene.id, new_shard(name), rows, labels)
 
 
 def test_registering_twice_adds_nothing(database: Database) -> None:
@@ -80,7 +80,7 @@ def test_an_unknown_class_registers_nothing(database: Database) -> None:
 def test_odd_samples_are_refused(database: Database, change: dict[str, object]) -> None:
     scene = make_scene(database, images=0)
     with pytest.raises(InvalidInput, match="expected"):
-        register(scene, "a", [replace(new_samples("a", 1)[0], **change)])  # type: ignore[arg-type]
+        register(scene, "a", [replace(new_samples("a", 1)[0], **change)])
 
 
 def test_files_do_not_change_under_their_name(database: Database) -> None:

@@ -167,4 +167,4 @@ def test_histories(database: Database) -> None:
         suppress_health_check=list(HealthCheck),
         database=None,
     )
-    run_state_machine_as_test(type("Here", (Histories,), {"database": database}), settings=limits)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(type("Here", (Histories,), {"database": database}), settings=limits)

@@ -225,7 +225,7 @@ def test_addresses_that_cannot_be_told_are_refused(scene: Scene, url: str) -> No
 @pytest.mark.parametrize("topics", [[], ["annotation.deleted"], "round.completed", [["round.completed"]], None])
 def test_unknown_topics_are_refused(scene: Scene, topics: object) -> None:
     with pytest.raises(InvalidInput, match="topics"):
-        webhooks.add(scene.database, scene.ada, scene.id, URL, topics)  # type: ignore[arg-type]
+        webhooks.add(scene.database, scene.ada, scene.id, URL, topics)
 
 
 def test_webhooks_are_not_added_without_end(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def ask_one(scene: Scene, *, neighbors: Sequence[int] = (), pictures: object = N
     details = {**RANKED, "neighbors": list(neighbors), **({} if pictures is None else {"pictures": pictures})}
     [sample_id] = [item for item in scene.pool() if item not in neighbors][:1]
     given = {"score": 0.25, "predicted": 0, "nearest": 1, "details": details, **more}
-    ask(scene, NewQuery(sample_id=sample_id, rank=0, **given))  # type: ignore[arg-type]
+    ask(scene, NewQuery(sample_id=sample_id, rank=0, **given))
     return sample_id
 
 
@@ -251,7 +251,7 @@ def test_pictures_lie_where_the_flow_put_them(scene: Scene) -> None:
     assert found.amplified == 40.5
     for which, place in (("copy", found.copy), ("difference", found.difference)):
         assert place is not None
-        assert place == why.picture_of(scene.database, scene.ada, scene.id, query.query_id, which)  # type: ignore[arg-type]
+        assert place == why.picture_of(scene.database, scene.ada, scene.id, query.query_id, which)
         assert (place.path, place.media_type) == (file.path, "image/png")
     assert (found.copy.offset, found.copy.length) == (0, 40)
     assert (found.difference.offset, found.difference.length) == (40, 60)
@@ -259,7 +259,7 @@ def test_pictures_lie_where_the_flow_put_them(scene: Scene) -> None:
     with pytest.raises(NotFound):
         why.picture_of(scene.database, member(scene, "eve", Role.annotator), scene.id, query.query_id, "copy")
     with pytest.raises(InvalidInput, match="copy, difference"):
-        why.picture_of(scene.database, scene.ada, scene.id, query.query_id, "original")  # type: ignore[arg-type]
+        why.picture_of(scene.database, scene.ada, scene.id, query.query_id, "original")
 
 
 def test_a_query_without_a_copy_has_no_pictures(scene: Scene) -> None:

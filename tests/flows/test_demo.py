@@ -20,7 +20,7 @@ def test_a_demo_that_was_killed_between_its_two_readings_goes_on(
         calls.append("reading")
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments)
 
     monkeypatch.setattr(demo, "run_round", lambda *_: pytest.fail("it must not train on half of the images"))
     monkeypatch.setattr(demo, "ingest_source", killed_at_the_second)

@@ -171,7 +171,7 @@ def test_ceal_itself(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def watched(*arguments: object, pseudo: LabeledImages, **more: object) -> object:
         given.append(pseudo)
-        return train(*arguments, pseudo=pseudo, **more)  # type: ignore[arg-type]
+        return train(*arguments, pseudo=pseudo, **more)
 
     project = project_with_pseudo_labels(store, "ceal(threshold=2.0)")
     file = pseudo_labels.for_training(store.database, project.id)

@@ -17,7 +17,7 @@ def contested(
     database: Database, *, people: tuple[str, ...] = ("Ana", "Bo"), images: int = 20, **more: object
 ) -> Seeded:
     """Ask `images` images of everybody and let them answer, mostly alike."""
-    seeded = seed(database, k=images, reserve=0, images=images + 10, **more)  # type: ignore[arg-type]
+    seeded = seed(database, k=images, reserve=0, images=images + 10, **more)
     widen = "UPDATE queries SET slots = :slots, predicted = 1 WHERE project_id = :project"
     with database.engine.begin() as connection:
         connection.execute(text(widen), {"slots": len(people), "project": seeded.project.id})

@@ -48,7 +48,7 @@ def make_client(base: str = "http://localhost", mode: str = "accounts", **more: 
         WebSocketRoute("/_stcore/stream", _socket),
     ]
     app = Starlette(routes=every, middleware=middleware)
-    return TestClient(app, base_url=base, follow_redirects=False, **more)  # type: ignore[arg-type]
+    return TestClient(app, base_url=base, follow_redirects=False, **more)
 
 
 HTML = {"accept": "text/html"}

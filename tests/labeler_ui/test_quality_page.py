@@ -40,12 +40,12 @@ def agreement(alpha: float | None, low: float | None = None, high: float | None 
 
 def person(**changes: object) -> AnnotatorRecord:
     zero = {field.name: 0 for field in dataclasses.fields(AnnotatorRecord)}
-    return AnnotatorRecord(**{**zero, "name": "Bo", "median_ms": None, **changes})  # type: ignore[arg-type]
+    return AnnotatorRecord(**{**zero, "name": "Bo", "median_ms": None, **changes})
 
 
 def team(*people: AnnotatorRecord, **changes: object) -> TeamRecord:
     values = {"people": people, "median_ms": 4000.0, "fast_below_ms": 1000.0, "spot_total": 0, "spot_differed": 0}
-    return TeamRecord(**{**values, **changes})  # type: ignore[arg-type]
+    return TeamRecord(**{**values, **changes})
 
 
 def test_two_annotators_are_compared(database: Database) -> None:

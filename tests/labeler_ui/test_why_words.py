@@ -16,7 +16,7 @@ ROBIN, WREN = ClassName(id=1, name="robin"), ClassName(id=2, name="wren")
 
 def asked(strategy: str, **more: object) -> Why:
     given = {"place": 12, "pool": 59_000, "predicted": ROBIN, "nearest": WREN, **more}
-    return Why(query_id=1, sample_id=2, strategy=strategy, **given)  # type: ignore[arg-type]
+    return Why(query_id=1, sample_id=2, strategy=strategy, **given)
 
 
 @pytest.mark.parametrize(

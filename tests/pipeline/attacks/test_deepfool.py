@@ -217,7 +217,7 @@ def test_memory_that_is_too_small_makes_the_chunks_smaller() -> None:
 )
 def test_clear_errors(model: nn.Module, arguments: dict[str, object], words: str) -> None:
     with pytest.raises(StrategyError, match=words):
-        deepfool(model, torch.rand(2, 1, 2, 2), **arguments)  # type: ignore[arg-type]
+        deepfool(model, torch.rand(2, 1, 2, 2), **arguments)
 
 
 def test_no_images_give_an_empty_answer() -> None:

@@ -59,7 +59,7 @@ def test_copies_leave_the_running_statistics_alone() -> None:
 
 def test_copies_are_normalized_by_their_own_statistics() -> None:
     model = build_model("convnet", classes=4, channels=1, image_size=16, seed=0).train()
-    model.classifier[0].p = 0.0  # type: ignore[index, union-attr]
+    model.classifier[0].p = 0.0
     real, copies = torch.rand(8, 1, 16, 16), torch.rand(8, 1, 16, 16) * 9
     of_real, of_copies = logits_of_both(model, real, copies)
     with own_batch_statistics(model):

@@ -132,7 +132,7 @@ def test_pretrained_weights_from_a_local_file(tmp_path: Path) -> None:
     path = tmp_path / "resnet18.safetensors"
     save_file(source.state_dict(), path)
     model = build_model("resnet18", classes=3, channels=1, image_size=32, seed=0, weights=path)
-    loaded = dict(model.body.named_parameters())  # type: ignore[union-attr]
+    loaded = dict(model.body.named_parameters())
     assert torch.equal(loaded["conv1.weight"], source.conv1.weight)
     assert model(torch.rand(2, 1, 32, 32)).shape == (2, 3)
 

@@ -57,4 +57,4 @@ def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
 
 def test_a_model_that_could_not_be_built_again_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="build_model"):
-        save_model(nn.Linear(2, 2), tmp_path / "m", {})  # type: ignore[arg-type]
+        save_model(nn.Linear(2, 2), tmp_path / "m", {})

@@ -61,7 +61,7 @@ def test_the_record_can_be_read_back() -> None:
 )
 def test_impossible_recipes_are_refused(fields: dict[str, int]) -> None:
     with pytest.raises(TrainingError):
-        SupervisedRecipe(**fields)  # type: ignore[arg-type]
+        SupervisedRecipe(**fields)
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:

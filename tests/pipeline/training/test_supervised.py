@@ -37,7 +37,7 @@ def run(name: str = "convnet", checkpoint: Path | None = None, stop: int | None 
     arguments: dict[str, object] = {"seed": 3, "device": CPU, "checkpoint_seconds": 0.0, **options}
     labeled = arguments.pop("labeled", stripes(20))
     recipe = arguments.pop("recipe", RECIPE)
-    train(model, labeled, recipe, checkpoint=checkpoint, on_progress=progress, **arguments)  # type: ignore[arg-type]
+    train(model, labeled, recipe, checkpoint=checkpoint, on_progress=progress, **arguments)
     return model.state_dict()
 
 
@@ -146,7 +146,7 @@ def test_a_damaged_checkpoint_starts_the_training_anew(
     path = tmp_path / "run.safetensors"
     with pytest.raises(Stop):
         run("lenet5", path, stop=20)
-    path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
+    path.write_bytes(damage(path.read_bytes()))
     assert same(run("lenet5"), run("lenet5", path))
     assert "damaged" in caplog.text
 
