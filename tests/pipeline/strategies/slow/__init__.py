@@ -1,0 +1,83 @@
+"""Every strategy once more, one image at a time in plain loops: what the fast ones are compared with."""
+
+from __future__ import annotations
+
+from tests.pipeline.strategies.slow.common import Ids, Slow, by_score, chances, network, pixels
+from tests.pipeline.strategies.slow.diversity import (
+    badge,
+    core_set,
+    core_set_robust,
+    expected_gradient,
+    features,
+    kmeans,
+    probcover,
+    typicality,
+    typiclust,
+    unit,
+)
+from tests.pipeline.strategies.slow.dropout import (
+    Masked,
+    batch_bald,
+    drawn,
+    information,
+    joint_information,
+    mean_confidence,
+    mean_deviation,
+    of,
+    opinions,
+    over_draws,
+    power_bald,
+)
+from tests.pipeline.strategies.slow.modifiers import balanced, different, mixed, subsampled
+from tests.pipeline.strategies.slow.uncertainty import (
+    confidence,
+    distance,
+    entropy,
+    logit_gap,
+    margin,
+    one_step,
+    random,
+    signs,
+)
+
+__all__ = [
+    "Ids",
+    "Masked",
+    "Slow",
+    "badge",
+    "balanced",
+    "batch_bald",
+    "by_score",
+    "chances",
+    "confidence",
+    "core_set",
+    "core_set_robust",
+    "different",
+    "distance",
+    "drawn",
+    "entropy",
+    "expected_gradient",
+    "features",
+    "information",
+    "joint_information",
+    "kmeans",
+    "logit_gap",
+    "margin",
+    "mean_confidence",
+    "mean_deviation",
+    "mixed",
+    "network",
+    "of",
+    "one_step",
+    "opinions",
+    "over_draws",
+    "pixels",
+    "power_bald",
+    "probcover",
+    "random",
+    "signs",
+    "subsampled",
+    "typicality",
+    "typiclust",
+    "unit",
+]
