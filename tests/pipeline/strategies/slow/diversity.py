@@ -1,4 +1,4 @@
-"""Slow ones of a whole choice: core sets, gradients, clusters. FAISS's clusters are taken as given, no more than that."""
+"""Slow ones of a whole choice: core sets, gradients, clusters. FAISS's clusters are taken as given, no more."""
 
 from __future__ import annotations
 
