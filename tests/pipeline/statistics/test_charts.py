@@ -1,9 +1,13 @@
-"""The charts are drawn for real, as SVG, and counted; vl-convert refuses a spec that is not Vega-Lite."""
+"""The charts are held against the Vega-Lite schema that Altair brings, drawn for real as SVG, and counted."""
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
+import altair
+import jsonschema
 import pytest
 
 from pipeline.reports import png, svg
@@ -114,6 +118,20 @@ def test_what_was_not_measured_has_no_chart() -> None:
     assert charts.queries_chart(POINTS[:5]) is None
     assert svg(charts.learning_curves(bare)).startswith("<svg")
     assert svg(charts.learning_curves(summarize([run("a", 0, [0.5])]))).startswith("<svg")
+
+
+def test_every_spec_is_vega_lite() -> None:
+    place = next(Path(altair.__file__).parent.rglob("vega-lite-schema.json"))
+    checker = jsonschema.Draft7Validator(json.loads(place.read_text()))
+    specs = [
+        *(make(SUMMARY) for make in (charts.learning_curves, charts.difference_plot, charts.differences_over_labels)),
+        *(make(SUMMARY) for make in (charts.win_loss, charts.share_ahead, charts.seconds_per_round)),
+        *(make(SUMMARY) for make in (charts.class_coverage, charts.rare_class_recall)),
+        *(charts.queries_chart(POINTS, color=color) for color in ("round", "class")),
+    ]
+    for spec in specs:
+        assert checker.is_valid(spec), spec["description"]
+        json.dumps(spec, allow_nan=False)
 
 
 @pytest.mark.parametrize("color", ["round", "class"])
