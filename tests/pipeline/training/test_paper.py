@@ -80,9 +80,7 @@ def test_the_first_restart_starts_from_the_callers_weights() -> None:
 def test_training_ends_after_five_epochs_without_a_lower_validation_loss() -> None:
     stuck = PaperRecipe(restarts=1, learning_rate=1e-30)
     calls: list[tuple[int, int, str]] = []
-    report = train_paper(
-        small(), stripes(10), stuck, seed=0, device=CPU, on_progress=lambda *told: calls.append(told)
-    )
+    report = train_paper(small(), stripes(10), stuck, seed=0, device=CPU, on_progress=lambda *told: calls.append(told))
     assert report.epochs == 6  # the first sets the mark
     assert calls[-1] == (6, 100, "training, restart 1 of 1")
 
