@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from pipeline.experiment.data import ExperimentData
+from pipeline.experiment.keys import key_of
 from pipeline.experiment.records import Settings
-from pipeline.experiment.state import key_of
 from pipeline.files import atomic_write_bytes
 from pipeline.models.base import Classifier
 from pipeline.models.registry import build_model

@@ -116,7 +116,7 @@ def test_a_process_that_is_killed_goes_on(arm, tmp_path):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_without_its_file_a_run_is_computed_again_and_hands_over_only_new_points(arm, tmp_path):
-        done = {(Arm(arm), seed): points[:2] for seed, points in whole(arm).items()}
+    done = {(Arm(arm), seed): points[:2] for seed, points in whole(arm).items()}
     new = []
     found = run(arm, done=done, folder=tmp_path, on_point=lambda arm, seed, point: new.append((seed, point.labels)))
     assert told(found) == told(whole(arm))
@@ -124,7 +124,7 @@ def test_without_its_file_a_run_is_computed_again_and_hands_over_only_new_points
 
 
 def test_points_that_do_not_come_out_again_are_an_error():
-        wrong = replace(whole("margin")[0][1], accuracy=whole("margin")[0][1].accuracy + 0.01)
+    wrong = replace(whole("margin")[0][1], accuracy=whole("margin")[0][1].accuracy + 0.01)
     with pytest.raises(
         ExperimentError, match=r"'margin' with seed 0 to give its point at 20 labels again.*accuracy was"
     ):
@@ -132,7 +132,7 @@ def test_points_that_do_not_come_out_again_are_an_error():
 
 
 def test_points_of_other_settings_are_an_error():
-        with pytest.raises(ExperimentError, match=r"at \[12, 20.*other settings"):
+    with pytest.raises(ExperimentError, match=r"at \[12, 20.*other settings"):
         run("margin", done={(Arm("margin"), 0): whole("margin")[0][1:]})
 
 

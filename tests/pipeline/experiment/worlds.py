@@ -32,8 +32,16 @@ def digits(pool: int = 60, test: int = 60) -> ExperimentData:
 
 
 def settings(*strategies: str, **more: object) -> Settings:
-    usual = {"model": "lenet5", "labels": 30, "batch": 8, "seed_labels": 12, "seeds": (0, 1), "recipe": "quick"}
-    return Settings(strategies=strategies or ("random_sampling",), **{**usual, **more})  # type: ignore[arg-type]
+    usual = {
+        "strategies": strategies or ("random_sampling",),
+        "model": "lenet5",
+        "labels": 30,
+        "batch": 8,
+        "seed_labels": 12,
+        "seeds": (0, 1),
+        "recipe": "quick",
+    }
+    return Settings(**{**usual, **more})  # type: ignore[arg-type]
 
 
 def run(arm: str | Arm, wanted: Settings | None = None, **more: object) -> dict[int, tuple[Point, ...]]:
