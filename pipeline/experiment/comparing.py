@@ -72,7 +72,7 @@ class _Comparison:
         self.recipes: dict[str, ChosenRecipe] = {}
         units = plan(settings)
         self.wanted = sum(len(unit.seeds) for unit in units) * len(label_counts(settings))
-        self.pace = Pace(self.wanted)
+        self.pace: Pace | None = None
 
     def run(self) -> Result:
         """Run all units."""
@@ -108,6 +108,8 @@ class _Comparison:
     def _tell(self, points: int, _: int, text: str) -> None:
         if self.on_progress is not None:
             done = sum(map(len, self.points.values())) + points
+            if self.pace is None:  # nothing is told of before there is work: what was done earlier is not this pace
+                self.pace = Pace(self.wanted, done=done)
             self.on_progress(done, self.wanted, f"{self.pace.text(done)} ({text})")
 
     def _about(self) -> dict[str, Any]:

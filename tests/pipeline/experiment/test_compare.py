@@ -8,7 +8,10 @@ from pipeline import experiment
 from pipeline.errors import DataError, ExperimentError, StrategyError
 from pipeline.experiment import Arm, arms, label_counts, plan
 from pipeline.training.recipes import RECIPES
+from tests.pipeline.experiment import worlds
 from tests.pipeline.experiment.worlds import RECIPE, digits, run, settings, told
+
+PLAIN = f"{worlds.__name__}:plain_network"
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +83,7 @@ def test_a_transfer_and_rare_classes(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "expected"),
     [
-        ({"strategies": ("margin", "bald"), "model": "convnet"}, ExperimentError, "'bald' to work with convnet, but"),
+        ({"strategies": ("margin", "bald"), "model": PLAIN}, ExperimentError, "'bald' to work with .*dropout"),
         ({"strategies": ("no_such",)}, StrategyError, "known strategy"),
         ({"labels": 61}, ExperimentError, "at most 60 labels"),
         ({"cold_start": "margin"}, ExperimentError, "cold start without a model"),

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 from pipeline.data.sources.digits import read_digits
@@ -50,6 +51,11 @@ def run(arm: str | Arm, wanted: Settings | None = None, **more: object) -> dict[
     seeds = more.pop("seeds", wanted.seeds)
     recipe = more.pop("recipe", RECIPE)
     return run_unit(digits(), wanted, recipe, line, seeds, device=CPU, **more)  # type: ignore[arg-type]
+
+
+def plain_network(classes: int, channels: int, image_size: int) -> nn.Module:
+    """A network without dropout."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * image_size**2, 8), nn.ReLU(), nn.Linear(8, classes))
 
 
 @cache
