@@ -9,16 +9,16 @@ along its whole curve.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.errors import ExperimentError
+from pipeline.experiment.asked import Asked, Copies
 from pipeline.experiment.data import ExperimentData
 from pipeline.experiment.measuring import measure
 from pipeline.experiment.planning import label_counts, network_of
@@ -34,36 +34,6 @@ from pipeline.training.labeled import LabeledImages, TrainingReport
 
 Ids = NDArray[np.int64]
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Copies:
-    """Adversarial copies of one round.
-
-    Attributes:
-        turn: The round in which their originals were asked, from 1.
-        ids: int64 (n,), their originals.
-        images: float32 (n, C, S, S).
-    """
-
-    turn: int
-    ids: Ids
-    images: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What the newest round asked.
-
-    Attributes:
-        ids: int64 (k,), best first.
-        seconds: Time of the ranking; None where nothing was ranked.
-        figures: Diagnostics of the ranking.
-    """
-
-    ids: Ids
-    seconds: float | None = None
-    figures: Mapping[str, float | int | str] = field(default_factory=dict)
 
 
 class ArmRun:

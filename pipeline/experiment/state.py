@@ -21,8 +21,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from pipeline.errors import FileDamaged, ModelError
+from pipeline.experiment.asked import Asked, Copies
 from pipeline.experiment.records import Point
-from pipeline.experiment.run import ArmRun, Asked, Copies
+from pipeline.experiment.run import ArmRun
 from pipeline.files import atomic_write_bytes, sha256_file
 from pipeline.models.registry import put_state
 
