@@ -1,7 +1,7 @@
 """One recipe for all arms of a comparison, tuned on a random label set alone: never on test data or an arm's choice.
 
 Candidates are compared by k-fold cross-validation within the labels that are given; those labels count as spent.
-Candidates of one cost form a rung, and rungs are climbed from the cheapest: a learning rate that loses on one is not
+Candidates of one cost form a rung, and rungs are climbed from the cheapest: of a rung's learning rates only the best is
 tried on the next, and climbing ends where more steps no longer help. What wins is the cheapest candidate within one
 standard error of the best (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3; Hastie, Tibshirani
 and Friedman, The Elements of Statistical Learning, section 7.10). The standard error is that of the paired differences
@@ -177,13 +177,13 @@ class _Climb:
     lost: set[float] = field(default_factory=set)  # learning rates
 
     def takes(self, rung: Sequence[SupervisedRecipe]) -> bool:
-        """Try the candidates of a rung whose rates have not lost; return whether to go on to the next."""
+        """Try the candidates of a rung whose rates have not lost before; return whether to go on to the next."""
         tried = [self._try(recipe) for recipe in rung if recipe.learning_rate not in self.lost]
         if not tried:
             return True
         best, before = _best(tried), _best(self.table) if self.table else None
         self.table += tried
-        self.lost |= {trial.recipe.learning_rate for trial in tried if trial.loses_to(best)}
+        self.lost |= {trial.recipe.learning_rate for trial in tried} - {best.recipe.learning_rate}
         return before is None or before.loses_to(best)
 
     def _try(self, recipe: SupervisedRecipe) -> Trial:
