@@ -26,7 +26,7 @@ from torch.nn import functional
 from pipeline.data.transforms import to_float
 from pipeline.errors import TrainingError
 from pipeline.models.registry import build_model
-from pipeline.models.state import device_and_type, private_randomness
+from pipeline.models.state import device_and_type, private_randomness, seed_global
 from pipeline.randomness import derive_seed
 from pipeline.training.checkpoint import finite_or_raise, snapshot
 from pipeline.training.labeled import LabeledImages, TrainingReport
@@ -111,7 +111,7 @@ class _Restart:
         order = torch.randperm(len(images), generator=generator)
         for start in range(0, len(order), self.recipe.batch_size):
             which = order[start : start + self.recipe.batch_size]
-            torch.manual_seed(derive_seed(self.seed, "dropout", self.step))
+            seed_global(derive_seed(self.seed, "dropout", self.step))
             near = which.to(self.device)
             loss = functional.cross_entropy(self.network(images[near]), targets[near])
             optimizer.zero_grad(set_to_none=True)

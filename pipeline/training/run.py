@@ -17,7 +17,7 @@ from torch.optim import Adam, AdamW, Optimizer
 
 from pipeline.augmentation.adversarial import logits_of_both
 from pipeline.data.transforms import augment, to_float
-from pipeline.models.state import borrowed, device_and_type
+from pipeline.models.state import borrowed, device_and_type, seed_global
 from pipeline.randomness import derive_seed
 from pipeline.training.checkpoint import State, finite_or_raise, read_checkpoint, snapshot, write_checkpoint
 from pipeline.training.inference import inference_batch
@@ -71,7 +71,7 @@ class Run:
         rate = self.schedule.rate(self.step) * getattr(self.model, "learning_rate_share", 1.0)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        torch.manual_seed(derive_seed(self.seed, "dropout", self.step))
+        seed_global(derive_seed(self.seed, "dropout", self.step))
         loss = self._loss()
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ from torch.func import functional_call, stack_module_state
 from torch.nn.modules.batchnorm import _NormBase
 
 from pipeline.models.mc_dropout import dropout_layers
-from pipeline.models.state import device_and_type, private_randomness
+from pipeline.models.state import device_and_type, private_randomness, seed_global
 from pipeline.randomness import derive_seed
 from pipeline.training.recipes import SupervisedRecipe
 
@@ -107,7 +107,7 @@ class DropoutMasks:
 
     def _of_seed(self, seed: int, step: int) -> list[Tensor]:
         if self.device.type == "cpu":
-            torch.manual_seed(derive_seed(seed, "dropout", step))
+            seed_global(derive_seed(seed, "dropout", step))
             return [torch.empty(shape, dtype=self.dtype).bernoulli_(keep).div_(keep) for shape, keep in self.layers]
         block, place = divmod(step, _BLOCK)
         if self._blocks.get(seed, (-1, []))[0] != block:
