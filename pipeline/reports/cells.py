@@ -1,4 +1,4 @@
-"""Texts as they go into files that people open: spreadsheets must not run them, nor Markdown nor HTML take them as markup.
+"""Texts as they go into files that people open: no spreadsheet runs them, no Markdown or HTML takes them as markup.
 
 OWASP ASVS 5.0, 1.2.10 asks for a leading apostrophe before what a spreadsheet takes for a formula; after a semicolon,
 a tab or a line break a cell of its own may begin. The store's exports do the same; neither package may import the
