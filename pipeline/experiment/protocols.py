@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -47,6 +48,7 @@ def choose_recipe(
     *,
     model: str | None = None,
     device: torch.device,
+    folder: Path | None = None,
     on_progress: Progress | None = None,
 ) -> ChosenRecipe:
     """Return the recipe that all arms of a network train by; 'tuned' tunes one first, on random label sets.
@@ -56,6 +58,7 @@ def choose_recipe(
         settings: The comparison.
         model: The network; None is the one that asks. A transfer's second network gets a recipe of its own.
         device: Where to tune.
+        folder: Where to keep what tuning found, so that a comparison that goes on finds it again.
         on_progress: Called with (done, total, a line to show); raising stops.
     """
     return ChosenRecipe(recipe=recipe_by_name(settings.recipe))

@@ -21,7 +21,7 @@ from torch import Tensor
 from pipeline.errors import ExperimentError
 from pipeline.experiment.data import ExperimentData
 from pipeline.experiment.measuring import measure
-from pipeline.experiment.planning import label_counts
+from pipeline.experiment.planning import label_counts, network_of
 from pipeline.experiment.protocols import copy_rounds_of, strategy_of
 from pipeline.experiment.records import Arm, Point, Settings
 from pipeline.experiment.trainers import Lesson
@@ -141,7 +141,7 @@ class ArmRun:
     @property
     def network(self) -> str:
         """The network that trains."""
-        return self.arm.trains or self.settings.model
+        return network_of(self.arm, self.settings)
 
     def ask(self, on_progress: Progress | None = None) -> None:
         """Choose the next images: the first by the cold start, later ones by the strategy; a transfer reads them.
