@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -117,11 +116,12 @@ class Live:
         from rich.live import Live as RichLive
 
         from pipeline.experiment.planning import arms, label_counts
+        from pipeline.experiment.progress import Pace
 
         self._name, self._runs = found.name, len(options.settings.seeds)
         self._wanted = self._runs * len(label_counts(options.settings))
         self._found: dict[str, list[ComparisonPoint]] = {arm.name: [] for arm in arms(options.settings)}
-        self._caption, self._begun, self._first = "starting", time.monotonic(), -1
+        self._caption, self._pace = "starting", Pace(found.points_wanted, done=found.points_done)
         console = Console()
         self._quiet = not console.is_terminal
         self._live = RichLive(self._table(), console=console, refresh_per_second=2, transient=self._quiet)
@@ -142,20 +142,11 @@ class Live:
 
     def progress(self, done: int, total: int, message: str) -> None:
         """Say how far it is."""
-        part = f"{done:,} of {total:,} points" if total else ""
-        self._caption = " · ".join(text for text in (part, self._left(done, total), message) if text)
+        if total == self._pace.wanted:
+            message = f"{self._pace.text(done)} · {message}"
+        self._caption = message
         if not self._quiet:
             self._live.update(self._table())
-
-    def _left(self, done: int, total: int) -> str:
-        """Estimate by the pace since this start."""
-        if self._first < 0:
-            self._first, self._begun = done, time.monotonic()
-        made, seconds = done - self._first, time.monotonic() - self._begun
-        if made < 1 or total <= done:
-            return ""
-        left = seconds / made * (total - done)
-        return f"about {left / 3600:.1f} h left" if left > 5400 else f"about {max(1, round(left / 60))} min left"
 
     def _table(self) -> Table:
         from rich.markup import escape
@@ -173,8 +164,8 @@ class Live:
 
 def conclude(opened: Store, found: Comparison, json: Path | None, out: Path | None) -> None:
     """Print the verdict and the tables, and write what was asked for."""
+    from flows.cli.comparison_said import show_summary
     from flows.compare.results import result_of, summary_of
-    from flows.compare.said import show_summary
 
     show_summary(summary_of(opened, found))
     if found.state == "failed":

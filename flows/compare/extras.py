@@ -67,10 +67,9 @@ def _places(
     store: Store, project: Project, pool: ImagePool, ids: NDArray[np.int64], reporter: Reporter
 ) -> NDArray[np.float32]:
     """Return a place (N, 2) for each image; the network is learned once for all comparisons of these images."""
-    from pipeline.statistics.projection import queries_map
-
     from pipeline.data.transforms import to_float
     from pipeline.features.learned import learn
+    from pipeline.statistics.projection import queries_map
 
     device = torch.device("cpu")
     with one_thread("cpu"):

@@ -21,10 +21,9 @@ from pipeline.reports import to_json
 from pipeline.statistics import Curve, Summary, summarize
 
 if TYPE_CHECKING:
-    from pipeline.statistics.charts import MapPoint
-
     from pipeline.experiment.data import ExperimentData
     from pipeline.reports import Asked, Report
+    from pipeline.statistics.charts import MapPoint
 
 
 def curves_of(store: Store, found: Comparison) -> list[Curve]:
