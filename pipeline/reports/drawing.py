@@ -6,21 +6,24 @@ import re
 from functools import cache
 from typing import Any
 
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
+_FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"  # of one width everywhere: texts are measured here
 _LABEL = re.compile(r'(<path aria-label="([^"]*)"[^>]*?)(?:/>|></path>)')
+_ID = re.compile(r'((?:\bid="|url\(#|href="#))([\w-]+)')
 
 
-def svg(spec: dict[str, Any]) -> str:
-    """Return a chart as SVG on a clear ground whose text has the color of the text around it.
+def svg(spec: dict[str, Any], *, prefix: str = "", ink: str = "currentColor") -> str:
+    """Return a chart as SVG on a clear ground; what a page shows on hover is a title of each mark, without a script.
 
-    What a page would show on hover is a title of each mark, so that a browser shows it without any script.
+    Args:
+        spec: Vega-Lite, of `pipeline.statistics.charts`.
+        prefix: Before all ids, so that several charts can stand in one document.
+        ink: Color of texts; by default that of the text around the chart.
     """
     import vl_convert
 
-    drawn = vl_convert.vegalite_to_svg(
-        spec, vl_version=_version(), config=_config("currentColor", None), allowed_base_urls=[]
-    )
-    return _LABEL.sub(r"\1><title>\2</title></path>", drawn)
+    drawn = vl_convert.vegalite_to_svg(spec, vl_version=_version(), config=_config(ink, None), allowed_base_urls=[])
+    named = _ID.sub(rf"\1{prefix}\2", drawn) if prefix else drawn
+    return _LABEL.sub(r"\1><title>\2</title></path>", named)
 
 
 def png(spec: dict[str, Any], *, scale: float = 2.0) -> bytes:
@@ -47,6 +50,7 @@ def _config(ink: str, ground: str | None) -> dict[str, Any]:
     return {
         "background": ground,
         "font": _FONT,
+        "padding": {"left": 8, "right": 16, "top": 6, "bottom": 6},
         "view": {"stroke": None},
         "text": {"color": ink, "fontSize": 12},
         "axis": {

@@ -107,8 +107,18 @@ def paired_table(summary: Summary, *, only: str | None = None) -> Table | None:
     ordered = sorted(pairs, key=lambda pair: -_sign(pair, only) * pair.area.mean) if only else pairs
     return Table(
         title=f"{only} against the others" if only else "Every two arms",
-        header=("", "seeds", "area, points", "p", "sign flips p", "won : lost", "final, points", "p (final)", "so"),
-        rows=tuple(_paired_row(pair, _sign(pair, only)) for pair in ordered),
+        header=(
+            "against" if only else "",
+            "seeds",
+            "area, points",
+            "p",
+            "sign flips p",
+            "won : lost",
+            "final, points",
+            "p (final)",
+            "so",
+        ),
+        rows=tuple(_paired_row(pair, _sign(pair, only), short=only is not None) for pair in ordered),
         note=(
             f"Differences on the same seeds, with {summary.confidence:.0%} t intervals. p: paired t test, corrected by "
             f"Holm for {len(summary.pairs)} comparisons; it decides. Sign flips: exact permutation test, not corrected."
@@ -172,11 +182,11 @@ def _sign(pair: Pair, only: str | None) -> int:
     return -1 if only is not None and pair.b == only else 1
 
 
-def _paired_row(pair: Pair, sign: int) -> tuple[str, ...]:
+def _paired_row(pair: Pair, sign: int, *, short: bool) -> tuple[str, ...]:
     first, second = (pair.a, pair.b)[::sign]
     won, lost = (pair.area.wins, pair.area.losses)[::sign]
     return (
-        f"{first} − {second}",
+        second if short else f"{first} − {second}",
         str(len(pair.seeds)),
         _difference(pair.area, sign),
         p_text(pair.area.p),

@@ -78,7 +78,8 @@ def _how(summary: Summary, pairs: Sequence[Pair]) -> str:
     spans = {pair.labels for pair in pairs}
     span = f" from {min(spans)[0]} to {min(spans)[1]} labels" if len(spans) == 1 else " over the labels they share"
     corrected = len([pair for pair in summary.pairs if pair.area.p is not None])
-    by = f"; corrected p-values decide ({corrected} comparisons)" if corrected > 1 else ""
+    decided = any(len(pair.seeds) >= ENOUGH_SEEDS for pair in pairs)
+    by = f"; corrected p-values decide ({corrected} comparisons)" if corrected > 1 and decided else ""
     return f"Points are of the mean accuracy{span}, with {summary.confidence:.0%} intervals{by}."
 
 

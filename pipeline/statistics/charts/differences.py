@@ -40,6 +40,7 @@ def difference_plot(summary: Summary, reference: str | None = None, *, width: in
     x: Spec = {
         "field": "difference", "type": "quantitative",
         "title": f"{_short(summary.reference if reference is None else reference)} ahead by (points of mean accuracy)",
+        "axis": {"tickCount": 8, "labelOverlap": True},
     }  # fmt: skip
     hover = {"tooltip": {"field": "text"}, "description": {"field": "text"}}
     return {
@@ -74,6 +75,7 @@ def differences_over_labels(summary: Summary, reference: str | None = None, *, w
     names = [against.other for against in found]
     colors = arm_scales(names)["color"] | {"legend": None}
     x = labels_axis(row["labels"] for row in rows)
+    x["axis"] |= {"tickCount": 5, "labelFlush": False}
     y: Spec = {"field": "difference", "type": "quantitative", "title": "ahead by (points)"}
     return {
         "$schema": SCHEMA,

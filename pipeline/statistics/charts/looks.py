@@ -83,7 +83,7 @@ def labels_axis(values: Iterable[int]) -> Spec:
         "type": "quantitative",
         "title": "labels",
         "scale": {"domain": [found[0], found[-1]] if len(found) > 1 else [0, 2 * found[0]], "nice": False},
-        "axis": {"tickMinStep": 1, "grid": False},
+        "axis": {"tickMinStep": 1, "grid": False, "labelOverlap": True, "labelSeparation": 4},
     }
 
 
