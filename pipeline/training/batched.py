@@ -14,7 +14,7 @@ benchmarks/batched_training.py), so `train_together` takes it on a GPU alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,12 +22,13 @@ from torch import Tensor, nn
 
 from pipeline.errors import TrainingError
 from pipeline.models.state import private_randomness
+from pipeline.training.dispatch import Recipe, train_by
 from pipeline.training.labeled import LabeledImages, TrainingReport
 from pipeline.training.learner import Learner, Parts
 from pipeline.training.lockstep import Lockstep
 from pipeline.training.recipes import SupervisedRecipe
 from pipeline.training.stacked import stackable
-from pipeline.training.supervised import Progress, check_images, train
+from pipeline.training.supervised import Progress, check_images
 
 _TELL_EVERY = 20  # steps between two calls of on_progress
 
@@ -107,25 +108,29 @@ def train_batched(
 
 
 def train_together(
-    lessons: Sequence[Lesson],
-    recipe: SupervisedRecipe,
-    *,
-    device: torch.device,
-    on_progress: Progress | None = None,
-) -> list[TrainingReport]:
+    lessons: Sequence[Lesson], recipe: Recipe, *, device: torch.device, on_progress: Progress | None = None
+) -> Iterator[tuple[int, TrainingReport]]:
     """Train networks in the way that is faster on a device: batched on a GPU where they can be, else one by one.
 
-    Arguments, results and errors are those of `train_batched`; networks that cannot be stacked are welcome.
+    Arguments and errors are those of `train_batched`; networks that cannot be stacked, and recipes of any kind, are
+    welcome.
+
+    Yields:
+        The position of a lesson, and its report, as soon as its network is done.
     """
-    if device.type == "cuda" and len(lessons) > 1 and can_batch(lessons[0].model):
-        return train_batched(lessons, recipe, device=device, on_progress=on_progress)
-    return [
-        train(
-            lesson.model, lesson.labeled, recipe, seed=lesson.seed, device=device, copies=lesson.copies,
+    if isinstance(recipe, SupervisedRecipe) and batches_on(device, lessons):
+        yield from enumerate(train_batched(lessons, recipe, device=device, on_progress=on_progress))
+        return
+    for place, lesson in enumerate(lessons):
+        yield place, train_by(
+            recipe, lesson.model, lesson.labeled, seed=lesson.seed, device=device, copies=lesson.copies,
             pseudo=lesson.pseudo, on_progress=on_progress,
-        )
-        for lesson in lessons
-    ]  # fmt: skip
+        )  # fmt: skip
+
+
+def batches_on(device: torch.device, lessons: Sequence[Lesson]) -> bool:
+    """Return whether `train_together` trains these as one program: on a GPU, several, of a kind that can be stacked."""
+    return device.type == "cuda" and len(lessons) > 1 and can_batch(lessons[0].model)
 
 
 def _report(learner: Learner, device: torch.device, seconds: float) -> TrainingReport:

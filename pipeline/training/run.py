@@ -132,7 +132,7 @@ class Run:
         if self.validation is None:
             self.schedule.observe(self.step, self.loss)
             return
-        loss, accuracy = _validate(self.model, self.validation, self.device)
+        loss, accuracy = validate(self.model, self.validation, self.device)
         self.schedule.observe(self.step, loss)
         if self.accuracy is None or accuracy >= self.accuracy:
             self.accuracy, self.kept = accuracy, snapshot(self.model)
@@ -204,7 +204,7 @@ def _half_precision(recipe: SupervisedRecipe, device: torch.device) -> torch.dty
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
-def _validate(model: nn.Module, images: LabeledImages, device: torch.device) -> tuple[float, float]:
+def validate(model: nn.Module, images: LabeledImages, device: torch.device) -> tuple[float, float]:
     """Return the mean cross-entropy and the accuracy on validation images."""
     size = inference_batch(tuple(images.images.shape[1:]), device)
     loss, right = 0.0, 0

@@ -184,9 +184,9 @@ def stackable(model: nn.Module, images: tuple[int, ...]) -> bool:
         return False
     device, dtype = device_and_type(model)
     try:
-        networks = StackedNetworks([model, model], device)
-        masks = DropoutMasks(model, (2, *images), device).draw([0, 1], 0)
-        with torch.no_grad():
+        with private_randomness(), torch.no_grad():
+            networks = StackedNetworks([model, model], device)
+            masks = DropoutMasks(model, (2, *images), device).draw([0, 1], 0)
             networks.logits(torch.zeros(2, 2, *images, device=device, dtype=dtype), masks)
     except (RuntimeError, StopIteration):  # code that vmap cannot follow, such as a branch on a value
         return False
