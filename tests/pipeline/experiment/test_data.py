@@ -123,7 +123,7 @@ def test_a_dark_image_stays_dark_and_normalized_floats_are_refused():
     dark = torch.full((2, 1, 4, 4), 0.25)
     data = ExperimentData.from_dataset(Pictures(list(dark)), Pictures(list(dark)))
     assert int(data.pool.take([0]).max()) == 64
-    with pytest.raises(DataError, match="item 1 .*without a Normalize"):
+    with pytest.raises(DataError, match=r"item 1 .*without a Normalize"):
         ExperimentData.from_dataset(Pictures([dark[0], dark[1] - 1]), Pictures(list(dark)))
 
 
@@ -136,15 +136,8 @@ def test_a_data_set_of_something_else_is_refused():
 
 def test_a_fingerprint_tells_other_images_and_other_classes():
     data = balanced()
-    other = np.roll(data.targets, 1)
-    marks = {
-        data.fingerprint(),
-        ExperimentData.from_tensors(
-            data.pool.take(data.pool.ids), other, data.test.take(data.test.ids), other[::10]
-        ).fingerprint(),
-        ExperimentData.from_tensors(
-            data.pool.take(data.pool.ids) + 1, data.targets, data.test.take(data.test.ids), data.test_targets
-        ).fingerprint(),
-    }
-    assert len(marks) == 3
+    images, test = data.pool.take(data.pool.ids), data.test.take(data.test.ids)
+    others = [(images, np.roll(data.targets, 1)), (images + 1, data.targets), (images[1:], data.targets[1:])]
+    marks = {ExperimentData.from_tensors(*other, test, data.test_targets).fingerprint() for other in others}
+    assert len(marks | {data.fingerprint()}) == 4
     assert balanced().fingerprint() == data.fingerprint()

@@ -93,7 +93,7 @@ def test_in_the_papers_protocol_copies_stay_for_good():
 
 def test_pseudo_labels_are_those_of_the_last_ranking_and_never_of_labeled_images():
     seen = []
-    for going, lesson in steps_of("ceal(threshold=2.2, most=9)", 4):
+    for _, lesson in steps_of("ceal(threshold=2.2, most=9)", 4):
         seen.append(None if lesson.pseudo is None else tuple(lesson.pseudo.ids.tolist()))
         if lesson.pseudo is not None:
             assert not set(lesson.pseudo.ids.tolist()) & set(lesson.labeled.ids.tolist())
