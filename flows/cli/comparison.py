@@ -163,9 +163,16 @@ class Live:
 
 
 def conclude(opened: Store, found: Comparison, json: Path | None, out: Path | None) -> None:
-    """Print the verdict and the tables, and write what was asked for."""
+    """Print the verdict and the tables, and write what was asked for.
+
+    Args:
+        opened: The open store.
+        found: The comparison, with points.
+        json: File for the result; None for none.
+        out: Folder for the report; None for none.
+    """
     from flows.cli.comparison_said import show_summary
-    from flows.compare.results import result_of, summary_of
+    from flows.compare.results import result_of, summary_of, write_report
 
     show_summary(summary_of(opened, found))
     if found.state == "failed":
@@ -175,6 +182,4 @@ def conclude(opened: Store, found: Comparison, json: Path | None, out: Path | No
         json.write_text(as_json(result_of(opened, found)) + "\n", encoding="utf-8")
         say(f"The result is in {json}.")
     if out is not None:
-        from flows.compare.results import write_report
-
         say(f"The report is in {write_report(opened, found, out)}.")

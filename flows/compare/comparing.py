@@ -12,6 +12,7 @@ from importlib.metadata import version
 from db import comparison_log, comparisons
 from db.comparison_rows import job_kind
 from db.records import Comparison, ComparisonPoint, NewComparison, Project
+from flows.compare.cleaning import clear_runs
 from flows.compare.crews import Runner, make_crew
 from flows.compare.extras import make_extras
 from flows.compare.images import folder_of, open_index, prepare, write_index
@@ -132,6 +133,7 @@ def _carry_out(store: Store, found: Comparison, running: Running, reporter: Repo
         comparison_log.set_state(store.database, store.actor, found.id, "failed", note[:2000])
     else:
         comparison_log.set_state(store.database, store.actor, found.id, "done")
+        clear_runs(store, found)
     return comparisons.get(store.database, store.actor, found.id)
 
 

@@ -16,7 +16,7 @@ from pipeline.experiment.planning import Unit, arms, label_counts
 from pipeline.experiment.records import Point, Settings
 
 if TYPE_CHECKING:
-    from pipeline.experiment.protocols import Recipe
+    from flows.compare.recipes import Recipe
 
 _FIELDS = tuple(field.name for field in fields(Point))
 

@@ -16,11 +16,14 @@ from flows.report import Reporter
 from flows.store import Store
 from pipeline.experiment.planning import arms
 from pipeline.experiment.records import Settings
-from pipeline.training import recipes as known
+from pipeline.training.paper import PaperRecipe
+from pipeline.training.recipes import SupervisedRecipe
 
 if TYPE_CHECKING:
-    from pipeline.experiment.data import ExperimentData
-    from pipeline.experiment.protocols import ChosenRecipe, Recipe
+    from pipeline.experiment import ChosenRecipe, ExperimentData
+
+Recipe = SupervisedRecipe | PaperRecipe
+_KINDS: dict[str, type[Recipe]] = {"SupervisedRecipe": SupervisedRecipe, "PaperRecipe": PaperRecipe}
 
 
 def recipes_of(
@@ -36,7 +39,7 @@ def recipes_of(
         device: Where to tune.
         reporter: Receives the progress; may raise to stop.
     """
-    from pipeline.experiment.protocols import choose_recipe
+    from pipeline.experiment import choose_recipe
 
     kept = dict(comparison.about.get("recipes", {}))
     for network in dict.fromkeys([settings.model, *(arm.trains for arm in arms(settings) if arm.trains)]):
@@ -65,13 +68,9 @@ def recipe_of(plain: Mapping[str, Any]) -> Recipe:
         UsageError: Another version of Borderline wrote it.
     """
     values = dict(plain)
-    kind = getattr(known, str(values.pop("kind", "")), None)
     try:
-        if not isinstance(kind, type):
-            raise TypeError(f"no recipe is called {plain.get('kind')!r}")
-        made: Recipe = kind(**values)
-        return made
-    except TypeError as error:
+        return _KINDS[values.pop("kind")](**values)
+    except (KeyError, TypeError) as error:
         raise UsageError(
             f"expected a recipe of this version of Borderline, got another ({error}); start a new comparison"
         ) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +60,7 @@ def result_of(store: Store, found: Comparison) -> dict[str, Any]:
     return {**found_json, "comparison": found.id, **state, "settings": dict(found.settings), **made}
 
 
-def report_of(store: Store, found: Comparison, command: str = "") -> Report:
+def report_of(store: Store, found: Comparison) -> Report:
     """Return all that a report shows: figures, the images that were asked with the first seed, and their map.
 
     Raises:
@@ -83,13 +85,45 @@ def report_of(store: Store, found: Comparison, command: str = "") -> Report:
         device=" ".join(dict.fromkeys([str(about.get("device", "")), str(about.get("device_name", ""))])),
         machine=str(about.get("machine", "")),
         versions=about.get("versions", {}),
-        command=command,
+        command=command_of(found),
         made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         class_names=data.classes,
         asked=[_asked(data, run) for run in shown],
         places=_places(store, project, found, data, shown),
         remarks=_remarks(found),
     )
+
+
+def write_report(store: Store, found: Comparison, out: Path) -> Path:
+    """Write the report: an HTML file (where `out` ends in .html), or a folder with that, charts, tables and JSON.
+
+    Returns:
+        The HTML file.
+
+    Raises:
+        UsageError: There is no point yet.
+    """
+    from pipeline.reports import write_report as write
+
+    return write(out, report_of(store, found))[0]
+
+
+def command_of(found: Comparison) -> str:
+    """Return the command that makes a comparison, or goes on with it."""
+    settings, first = settings_of(found.settings), min(settings_of(found.settings).seeds)
+    given: dict[str, object] = {
+        "dataset": found.settings.get("dataset", ""),
+        "strategies": ",".join(settings.strategies),
+        **{name: getattr(settings, name) for name in ("model", "labels", "batch", "seed_labels")},
+        "seeds": len(settings.seeds),
+        "seed_start": first or None,
+        "imbalance": settings.imbalance,
+        **{name: getattr(settings, name) for name in ("recipe", "protocol", "cold_start", "copy_rounds")},
+        "transfer": None if settings.transfer is None else ":".join(settings.transfer),
+        **{name: found.settings.get(name) for name in ("image_size", "channels")},
+    }
+    parts = [(f"--{name.replace('_', '-')}", str(value)) for name, value in given.items() if value is not None]
+    return shlex.join(["borderline", "compare", *(word for part in parts for word in part)])
 
 
 def _remarks(found: Comparison) -> list[str]:

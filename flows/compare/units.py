@@ -14,7 +14,7 @@ from flows.jobs import describe
 from pipeline.experiment.records import Arm, Point, Settings
 
 if TYPE_CHECKING:
-    from pipeline.experiment.protocols import Recipe
+    from flows.compare.recipes import Recipe
 
 TELL_SECONDS = 1.0
 Points = Mapping[tuple[Arm, int], tuple[Point, ...]]
