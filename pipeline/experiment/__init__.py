@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from pipeline.experiment.data import ExperimentData
     from pipeline.experiment.lockstep import run_unit
     from pipeline.experiment.progress import Pace
-    from pipeline.experiment.protocols import ChosenRecipe, choose_recipe
+    from pipeline.experiment.recipes import ChosenRecipe, choose_recipe
     from pipeline.experiment.result import Result
 
 _PLACES = {
-    "ChosenRecipe": "protocols",
+    "ChosenRecipe": "recipes",
     "ExperimentData": "data",
     "Pace": "progress",
     "Result": "result",
     "check": "checking",
-    "choose_recipe": "protocols",
+    "choose_recipe": "recipes",
     "compare": "comparing",
     "run_unit": "lockstep",
 }

@@ -17,7 +17,7 @@ from pipeline.experiment.data import ExperimentData
 from pipeline.experiment.lockstep import run_unit
 from pipeline.experiment.planning import label_counts, network_of, plan
 from pipeline.experiment.progress import Pace
-from pipeline.experiment.protocols import ChosenRecipe, choose_recipe
+from pipeline.experiment.recipes import ChosenRecipe, choose_recipe
 from pipeline.experiment.records import Arm, Point, Settings
 from pipeline.experiment.result import Result
 from pipeline.training.inference import choose_device

@@ -11,13 +11,14 @@ from pathlib import Path
 import torch
 
 from pipeline.experiment.data import ExperimentData
+from pipeline.experiment.keys import key_of
 from pipeline.experiment.planning import source_of
-from pipeline.experiment.protocols import Recipe
 from pipeline.experiment.records import Arm, Point, Settings
 from pipeline.experiment.resuming import Resumed
 from pipeline.experiment.run import ArmRun
-from pipeline.experiment.state import StateFile, key_of
+from pipeline.experiment.state import StateFile
 from pipeline.experiment.trainers import train_lessons
+from pipeline.training.dispatch import Recipe
 
 Progress = Callable[[int, int, str], None]
 OnPoint = Callable[[Arm, int, Point], None]

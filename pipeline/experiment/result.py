@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipeline.experiment.records import Arm, Point, Settings
@@ -35,3 +36,28 @@ class Result:
     def summary(self, **how: Any) -> Summary:
         """Return areas, budgets, targets, paired differences and the verdict; `how` goes to `statistics.summarize`."""
         return summarize(self.curves(), **how)
+
+    def to_html(self, path: Path | str, *, title: str | None = None) -> Path:
+        """Write the report as one HTML file without scripts, to be read, sent and kept; returns where.
+
+        Args:
+            path: The file; its ending becomes .html.
+            title: What stands on top.
+        """
+        from pipeline.reports import Report, write_report
+
+        about = dict(self.about)
+        report = Report(
+            title=title or f"{', '.join(self.settings.strategies)}",
+            summary=self.summary(),
+            curves=self.curves(),
+            settings=asdict(self.settings),
+            recipe=about.get("recipes", {}),
+            tuning=about.get("tuning", {}),
+            tuning_labels=about.get("labels spent on tuning") or None,
+            device=str(about.get("device_name", "")),
+            machine=str(about.get("machine", "")),
+            versions=about.get("versions", {}),
+            class_names=self.classes,
+        )
+        return write_report(Path(path).with_suffix(".html"), report)[0]

@@ -6,11 +6,12 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 
+from torch import nn
+
 from pipeline.errors import ExperimentError
 from pipeline.experiment.records import Arm, Point
 from pipeline.experiment.run import ArmRun
 from pipeline.experiment.state import StateFile
-from pipeline.models.base import Classifier
 from pipeline.training.labeled import TrainingReport
 
 Progress = Callable[[int, int, str], None]
@@ -80,7 +81,7 @@ class Resumed:
         self.run.ask(on_progress)
         self.file.save(self.run)
 
-    def finish(self, model: Classifier, report: TrainingReport) -> None:
+    def finish(self, model: nn.Module, report: TrainingReport) -> None:
         """Make the point, write it down, then hand it over: whoever keeps it may be killed in between.
 
         Raises:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from pipeline.experiment.protocols import Recipe
 from pipeline.training.batched import Lesson, can_batch, train_batched
+from pipeline.training.dispatch import Recipe, train_by
 from pipeline.training.labeled import TrainingReport
-from pipeline.training.supervised import train
+from pipeline.training.recipes import SupervisedRecipe
 
 Progress = Callable[[int, int, str], None]
 
@@ -28,24 +28,21 @@ def train_lessons(
         lessons: Models with what they learn.
         recipe: How to train.
         device: Where to; the models are left there, in eval mode.
-        together: As one batched program, where the network can (one with BatchNorm cannot).
+        together: As one batched program, where the network (one with BatchNorm cannot) and the recipe can.
         on_progress: Called with (steps done, steps planned, a line to show); raising stops.
     """
-    if together and lessons and can_batch(lessons[0].model):
+    if together and len(lessons) > 1 and isinstance(recipe, SupervisedRecipe) and can_batch(lessons[0].model):
         yield from enumerate(train_batched(lessons, recipe, device=device, on_progress=on_progress))
         return
     for place, lesson in enumerate(lessons):
-        yield place, _train_alone(lesson, recipe, device, on_progress)
-
-
-def _train_alone(lesson: Lesson, recipe: Recipe, device: torch.device, on_progress: Progress | None) -> TrainingReport:
-    return train(
-        lesson.model,
-        lesson.labeled,
-        recipe,
-        seed=lesson.seed,
-        device=device,
-        copies=lesson.copies,
-        pseudo=lesson.pseudo,
-        on_progress=on_progress,
-    )
+        report = train_by(
+            recipe,
+            lesson.model,
+            lesson.labeled,
+            seed=lesson.seed,
+            device=device,
+            copies=lesson.copies,
+            pseudo=lesson.pseudo,
+            on_progress=on_progress,
+        )
+        yield place, report

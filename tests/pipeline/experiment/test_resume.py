@@ -13,7 +13,7 @@ import pytest
 from pipeline.errors import ExperimentError
 from pipeline.experiment import Arm
 from pipeline.experiment.records import Point
-from tests.pipeline.experiment.worlds import run, settings, told
+from tests.pipeline.experiment.worlds import run, settings, told, whole
 
 ARMS = ("dfal", "ceal(threshold=2.2)", "random_sampling")
 
@@ -58,7 +58,7 @@ def run_killed(arm: str, folder: Path, every: int) -> tuple[dict, int, Killer]:
 def test_a_unit_that_is_stopped_at_every_step_gives_the_same_points(arm, tmp_path):
     found, kills, killer = run_killed(arm, tmp_path, every=2 if arm == "random_sampling" else 5)
     assert kills > 6
-    assert told(found) == told(run(arm))
+    assert told(found) == told(whole(arm))
     assert told({seed: tuple(points) for (_, seed), points in killer.points.items()}) == told(found)
 
 
@@ -111,37 +111,34 @@ def test_a_process_that_is_killed_goes_on(arm, tmp_path):
     assert in_child(arm, tmp_path, lines=10_000)
     lines = (tmp_path / "points.jsonl").read_text().splitlines()
     assert len(lines) == 8
-    assert told(run(arm, folder=tmp_path)) == told(run(arm))
+    assert told(run(arm, folder=tmp_path)) == told(whole(arm))
 
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_without_its_file_a_run_is_computed_again_and_hands_over_only_new_points(arm, tmp_path):
-    whole = run(arm)
-    done = {(Arm(arm), seed): points[:2] for seed, points in whole.items()}
+    done = {(Arm(arm), seed): points[:2] for seed, points in whole(arm).items()}
     new = []
     found = run(arm, done=done, folder=tmp_path, on_point=lambda arm, seed, point: new.append((seed, point.labels)))
-    assert told(found) == told(whole)
+    assert told(found) == told(whole(arm))
     assert sorted(new) == [(0, 28), (0, 30), (1, 28), (1, 30)]
 
 
 def test_points_that_do_not_come_out_again_are_an_error():
-    whole = run("margin")
-    wrong = replace(whole[0][1], accuracy=whole[0][1].accuracy + 0.01)
+    wrong = replace(whole("margin")[0][1], accuracy=whole("margin")[0][1].accuracy + 0.01)
     with pytest.raises(
         ExperimentError, match=r"'margin' with seed 0 to give its point at 20 labels again.*accuracy was"
     ):
-        run("margin", done={(Arm("margin"), 0): (whole[0][0], wrong)})
+        run("margin", done={(Arm("margin"), 0): (whole("margin")[0][0], wrong)})
 
 
 def test_points_of_other_settings_are_an_error():
-    whole = run("margin")
     with pytest.raises(ExperimentError, match=r"at \[12, 20.*other settings"):
-        run("margin", done={(Arm("margin"), 0): whole[0][1:]})
+        run("margin", done={(Arm("margin"), 0): whole("margin")[0][1:]})
 
 
 def test_a_file_that_says_something_else_than_the_points_is_not_believed(tmp_path):
     run("margin", folder=tmp_path)
-    true = run("margin", seeds=(0,))[0]
+    true = whole("margin")[0]
     wrong = (true[0], replace(true[1], accuracy=0.0))
     with pytest.raises(ExperimentError, match=r"accuracy was 0\.0"):
         run("margin", seeds=(0,), folder=tmp_path, done={(Arm("margin"), 0): wrong})
@@ -149,20 +146,20 @@ def test_a_file_that_says_something_else_than_the_points_is_not_believed(tmp_pat
 
 @pytest.mark.parametrize("harm", ["cut", "empty", "other"])
 def test_a_damaged_file_is_not_used(harm, tmp_path):
-    whole = run("dfal", folder=tmp_path)
+    run("dfal", folder=tmp_path)
     for file in (tmp_path / "runs").iterdir():
         data = {"cut": file.read_bytes()[:-50], "empty": b"", "other": b"something else entirely"}[harm]
         file.write_bytes(data)
-    assert told(run("dfal", folder=tmp_path)) == told(whole)
+    assert told(run("dfal", folder=tmp_path)) == told(whole("dfal"))
 
 
 def test_a_finished_run_is_not_computed_again(tmp_path):
-    whole = run("dfal", folder=tmp_path)
+    run("dfal", folder=tmp_path)
     told_of, given = [], []
     found = run(
         "dfal", folder=tmp_path, on_progress=lambda *line: told_of.append(line), on_point=lambda *p: given.append(p)
     )
-    assert (told(found), told_of, len(given)) == (told(whole), [], 8)
+    assert (told(found), told_of, len(given)) == (told(whole("dfal")), [], 8)
 
 
 def test_a_file_of_other_settings_or_data_is_not_used(tmp_path):
@@ -179,11 +176,11 @@ def test_more_labels_go_on_from_a_finished_run(tmp_path):
 
 def test_learned_embedders_are_part_of_where_a_run_stands(tmp_path):
     arm = "kmeans(features='autoencoder')"
-    killer, whole = Killer(every=10_000), run(arm, seeds=(0,))
+    killer, undisturbed = Killer(every=10_000), run(arm, seeds=(0,))
     with pytest.raises(Killed):
         run(arm, seeds=(0,), folder=tmp_path, on_point=lambda arm, seed, point: stop_at(killer, arm, seed, point))
     shutil.rmtree(tmp_path / "embedders")
-    assert told(run(arm, seeds=(0,), folder=tmp_path, done=killer.points)) == told(whole)
+    assert told(run(arm, seeds=(0,), folder=tmp_path, done=killer.points)) == told(undisturbed)
 
 
 def stop_at(killer: Killer, arm: Arm, seed: int, point: Point) -> None:

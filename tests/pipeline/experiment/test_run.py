@@ -7,7 +7,7 @@ import torch
 from pipeline.experiment import Arm
 from pipeline.experiment.run import ArmRun
 from pipeline.training.supervised import train
-from tests.pipeline.experiment.worlds import CPU, RECIPE, digits, run, settings, told
+from tests.pipeline.experiment.worlds import CPU, RECIPE, digits, run, settings, told, whole
 
 
 def steps_of(arm: str, rounds: int, **more):
@@ -38,12 +38,12 @@ def test_all_arms_of_a_seed_start_from_one_point():
 
 
 def test_the_same_settings_give_the_same_points_and_seeds_do_not_touch_each_other():
-    both, alone = run("dfal"), run("dfal", seeds=(1,))
+    both, alone = whole("dfal"), run("dfal", seeds=(1,))
     assert told(both)[1] == told(alone)[1]
 
 
 def test_points_are_at_the_labels_asked_for_and_no_image_is_asked_twice():
-    points = run("margin")[0]
+    points = whole("margin")[0]
     assert [point.labels for point in points] == [12, 20, 28, 30]
     asked = [sample for point in points for sample in point.queried]
     assert len(set(asked)) == 30 == len(asked)
@@ -53,7 +53,7 @@ def test_points_are_at_the_labels_asked_for_and_no_image_is_asked_twice():
 
 
 def test_a_point_tells_how_the_model_does_on_each_class_of_the_whole_test_set():
-    point = run("margin")[0][-1]
+    point = whole("margin")[0][-1]
     there = np.bincount(digits().test_targets, minlength=10)
     assert point.accuracy == pytest.approx(np.dot(point.class_recall, there) / 60)
     assert point.balanced_accuracy == pytest.approx(np.mean(point.class_recall))
