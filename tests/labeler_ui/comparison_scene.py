@@ -1,0 +1,88 @@
+"""Runs of a comparison as the engine leaves them, made by rule: a few arms, some seeds, curves that rise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from db.records.comparisons import Comparison, ComparisonPoint, ComparisonRun
+
+ARMS = ("random_sampling", "margin", "bald", "core_set", "dfal_0", "dfal")
+GAIN = {"random_sampling": 0.0, "margin": 0.045, "bald": 0.03, "core_set": -0.01, "dfal_0": 0.04, "dfal": 0.05}
+SEEDS = (0, 1, 2, 3, 4)
+LABELS = (20, 40, 60, 80, 100, 120)
+SETTINGS = {
+    "dataset": "digits", "strategies": list(ARMS), "model": "lenet5", "labels": LABELS[-1], "batch": 20,
+    "seed_labels": 20, "seeds": list(SEEDS), "protocol": "fair", "recipe": "tuned", "cold_start": "random_sampling",
+    "imbalance": None, "copy_rounds": 3, "transfer": None,
+}  # fmt: skip
+ABOUT = {
+    "device": "cpu", "machine": "Linux-6.1-x86_64", "versions": {"borderline": "0.1.0", "torch": "2.11.0"},
+    "recipe": {"name": "tuned", "learning_rate": 0.003, "weight_decay": 0.01, "epochs": 60},
+    "tuning": {"trials": 12, "validation_labels": 20},
+}  # fmt: skip
+
+
+def point(
+    labels: int, before: int, accuracy: float, ids: Sequence[int], classes: int, query_seconds: float | None
+) -> ComparisonPoint:
+    """Return one point; class 0 is rare: it has few labels, and its recall lags."""
+    counts = np.full(classes, labels // classes)
+    counts[0] = max(1, counts[0] // 4)
+    recall = np.clip(accuracy + np.linspace(-0.15, 0.05, classes), 0, 1)
+    return ComparisonPoint(
+        labels=labels,
+        accuracy=round(accuracy, 4),
+        balanced_accuracy=round(float(recall.mean()), 4),
+        class_recall=tuple(round(float(value), 4) for value in recall),
+        class_labels=tuple(int(value) for value in counts),
+        queried=tuple(ids[before:labels]),
+        query_seconds=query_seconds,
+        train_seconds=0.5 + labels / 100,
+        figures={"steps": 10 * labels},
+    )
+
+
+def points(
+    arm: str, seed: int, ids: Sequence[int], *, labels: Sequence[int] = LABELS, classes: int = 10
+) -> tuple[ComparisonPoint, ...]:
+    """Return a run's points: the seed set is shared by the arms of a seed, what follows is the arm's own choice."""
+    shared = np.random.default_rng(seed)  # the part of the luck that all arms of a seed share
+    own = np.random.default_rng([seed, sum(arm.encode())])
+    luck, order = shared.normal(0, 0.02), shared.permutation(np.asarray(ids))
+    order[labels[0] :] = own.permutation(order[labels[0] :])
+    found = []
+    for place, (before, here) in enumerate(pairwise([0, *labels])):
+        gain = GAIN.get(arm, 0.02) * (place > 0)
+        accuracy = 0.97 - 0.55 * np.exp(-here / 60) + gain + luck + own.normal(0, 0.006) * (place > 0)
+        chosen = [int(item) for item in order]
+        found.append(
+            point(here, before, min(0.995, float(accuracy)), chosen, classes, 0.2 + 0.1 * place if place else None)
+        )
+    return tuple(found)
+
+
+def runs(
+    ids: Sequence[int], *, arms: Sequence[str] = ARMS, seeds: Sequence[int] = SEEDS, classes: int = 10
+) -> list[ComparisonRun]:
+    """Return finished runs, every arm with every seed."""
+    pairs = [(arm, seed) for arm in arms for seed in seeds]
+    return [
+        ComparisonRun(
+            id=number, arm=arm, seed=seed, state="done", points=points(arm, seed, ids, classes=classes)
+        )
+        for number, (arm, seed) in enumerate(pairs, 1)
+    ]  # fmt: skip
+
+
+def comparison(**changes: object) -> Comparison:
+    """Return a comparison that is done."""
+    wanted = len(ARMS) * len(SEEDS) * len(LABELS)
+    values = {
+        "id": 1, "project_id": 1, "name": "digits, lenet5", "key": "k" * 64, "settings": SETTINGS, "about": ABOUT,
+        "state": "done", "points_done": wanted, "points_wanted": wanted, "created_at": 1_790_000_000_000,
+        "updated_at": 1_790_000_600_000,
+    }  # fmt: skip
+    return Comparison(**{**values, **changes})  # type: ignore[arg-type]
