@@ -86,3 +86,51 @@ def comparison(**changes: object) -> Comparison:
         "updated_at": 1_790_000_600_000,
     }  # fmt: skip
     return Comparison(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def stored(
+    database: Database, *, name: str = "", arms: Sequence[str] = ARMS, seeds: Sequence[int] = SEEDS, images: int = 300,
+    state: ComparisonState = "done", done: float = 1.0, failing: str = "", labels: Sequence[int] = LABELS,
+) -> Seeded:
+    """Keep a comparison in the store as the flow would: images with hidden classes, runs, points, what is known of it.
+
+    Args:
+        database: The store.
+        name: Of the project and the comparison.
+        arms: Strategies.
+        seeds: Of every arm.
+        images: Of the project.
+        state: Where the comparison stands.
+        done: Share of the points that are made, run by run.
+        failing: Why the last run failed; empty if none did.
+        labels: Label counts of every run.
+    """  # fmt: skip
+    actor = access.local_user(database, "seeder")
+    name = name or f"digits-{next(_unique)}"
+    classes = tuple("0123456789")
+    spec = ProjectSpec(name=name, classes=classes, kind="simulation", holdout_size=0)
+    project = projects.create_project(database, actor, spec)
+    shard, found = write_shard(database.home, project, digit_images(images, seed=project.id))
+    known = [replace(sample, known_class=classes[place % 10]) for place, sample in enumerate(found)]
+    samples.register_shard(database, actor, project.id, shard, known, "hide")
+    ids = [int(item) for item in samples.pool_index(database, project.id).ids]
+    pairs = tuple((arm, seed) for arm in arms for seed in seeds)
+    settings = {**SETTINGS, "strategies": list(arms), "seeds": list(seeds), "labels": labels[-1]}
+    new = NewComparison(
+        name=name, key=f"key of {name}", settings=settings, runs=pairs, points_wanted=len(pairs) * len(labels)
+    )
+    made = comparisons.start_or_find(database, actor, project.id, new)
+    comparison_log.add_about(database, actor, made.id, ABOUT)
+    _store_map(database, actor, made.id, ids)
+    left = round(done * len(pairs) * len(labels))
+    for run in comparisons.runs(database, actor, made.id):
+        some = points(run.arm, run.seed, ids, labels=labels)[:left]
+        left -= len(some)
+        for entry in some:
+            comparison_log.record_point(database, actor, run.id, entry)
+        reached = "done" if len(some) == len(labels) else "running" if some else "waiting"
+        comparison_log.set_run_state(database, actor, run.id, reached)
+    if failing:
+        comparison_log.set_run_state(database, actor, run.id, "failed", failing)
+    comparison_log.set_state(database, actor, made.id, state, failing)
+    return Seeded(database=database, project=project, actor=actor)
