@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from db.records.comparisons import Comparison, ComparisonPoint, ComparisonRun
+from db import access, comparison_log, comparisons, jobs, projects, samples
+from db.engine import Database
+from db.records import (
+    Actor,
+    Comparison,
+    ComparisonPoint,
+    ComparisonRun,
+    ComparisonState,
+    NewComparison,
+    NewFile,
+    Project,
+    ProjectSpec,
+)
+from tests.labeler_ui.seed import digit_images, write_shard
+
+_unique = itertools.count()
 
 ARMS = ("random_sampling", "margin", "bald", "core_set", "dfal_0", "dfal")
 GAIN = {"random_sampling": 0.0, "margin": 0.045, "bald": 0.03, "core_set": -0.01, "dfal_0": 0.04, "dfal": 0.05}
@@ -82,16 +101,30 @@ def comparison(**changes: object) -> Comparison:
     wanted = len(ARMS) * len(SEEDS) * len(LABELS)
     values = {
         "id": 1, "project_id": 1, "name": "digits, lenet5", "key": "k" * 64, "settings": SETTINGS, "about": ABOUT,
-        "state": "done", "points_done": wanted, "points_wanted": wanted, "created_at": 1_790_000_000_000,
+        "state": "done", "points_done": wanted, "points_wanted": wanted, "created_at": 1_790_000_000_000, "note": "",
         "updated_at": 1_790_000_600_000,
     }  # fmt: skip
     return Comparison(**{**values, **changes})  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A comparison in a store, and who made it."""
+
+    database: Database
+    project: Project
+    actor: Actor
+    id: int
+
+    def comparison(self) -> Comparison:
+        """Read it as it is now."""
+        return comparisons.get(self.database, self.actor, self.id)
+
+
 def stored(
     database: Database, *, name: str = "", arms: Sequence[str] = ARMS, seeds: Sequence[int] = SEEDS, images: int = 300,
-    state: ComparisonState = "done", done: float = 1.0, failing: str = "", labels: Sequence[int] = LABELS,
-) -> Seeded:
+    state: ComparisonState = "done", share: float = 1.0, failing: str = "", labels: Sequence[int] = LABELS,
+) -> Stored:
     """Keep a comparison in the store as the flow would: images with hidden classes, runs, points, what is known of it.
 
     Args:
@@ -101,36 +134,63 @@ def stored(
         seeds: Of every arm.
         images: Of the project.
         state: Where the comparison stands.
-        done: Share of the points that are made, run by run.
+        share: Of the points that are made, run by run.
         failing: Why the last run failed; empty if none did.
         labels: Label counts of every run.
-    """  # fmt: skip
+    """
     actor = access.local_user(database, "seeder")
-    name = name or f"digits-{next(_unique)}"
-    classes = tuple("0123456789")
-    spec = ProjectSpec(name=name, classes=classes, kind="simulation", holdout_size=0)
-    project = projects.create_project(database, actor, spec)
-    shard, found = write_shard(database.home, project, digit_images(images, seed=project.id))
-    known = [replace(sample, known_class=classes[place % 10]) for place, sample in enumerate(found)]
-    samples.register_shard(database, actor, project.id, shard, known, "hide")
+    name = name or f"digits, lenet5 ({next(_unique)})"
+    project = _images(database, actor, name, images)
     ids = [int(item) for item in samples.pool_index(database, project.id).ids]
     pairs = tuple((arm, seed) for arm in arms for seed in seeds)
     settings = {**SETTINGS, "strategies": list(arms), "seeds": list(seeds), "labels": labels[-1]}
-    new = NewComparison(
-        name=name, key=f"key of {name}", settings=settings, runs=pairs, points_wanted=len(pairs) * len(labels)
-    )
+    new = NewComparison(name=name, key=name, settings=settings, runs=pairs, points_wanted=len(pairs) * len(labels))
     made = comparisons.start_or_find(database, actor, project.id, new)
     comparison_log.add_about(database, actor, made.id, ABOUT)
-    _store_map(database, actor, made.id, ids)
-    left = round(done * len(pairs) * len(labels))
-    for run in comparisons.runs(database, actor, made.id):
+    _map(database, actor, made.id, ids)
+    scene = Stored(database=database, project=project, actor=actor, id=made.id)
+    comparison_log.set_state(database, actor, made.id, state, failing)
+    if state == "running":
+        jobs.begin(database, actor, project.id, f"compare-{made.id}", "test")
+    _fill(scene, ids, labels, share, failing)
+    return scene
+
+
+def _images(database: Database, actor: Actor, name: str, count: int) -> Project:
+    classes = tuple("0123456789")
+    spec = ProjectSpec(name=name, classes=classes, kind="simulation", holdout_size=0)
+    project = projects.create_project(database, actor, spec)
+    shard, found = write_shard(database.home, project, digit_images(count, seed=project.id))
+    known = [replace(sample, known_class=classes[place % 10]) for place, sample in enumerate(found)]
+    samples.register_shard(database, actor, project.id, shard, known, "hide")
+    return project
+
+
+def _fill(scene: Stored, ids: Sequence[int], labels: Sequence[int], share: float, failing: str) -> None:
+    """Make the points of one run after the other, until their share is made."""
+    database, actor = scene.database, scene.actor
+    every = comparisons.runs(database, actor, scene.id)
+    left = round(share * len(every) * len(labels))
+    for run in every:
         some = points(run.arm, run.seed, ids, labels=labels)[:left]
         left -= len(some)
         for entry in some:
             comparison_log.record_point(database, actor, run.id, entry)
-        reached = "done" if len(some) == len(labels) else "running" if some else "waiting"
-        comparison_log.set_run_state(database, actor, run.id, reached)
+        if some:
+            comparison_log.set_run_state(database, actor, run.id, "done" if len(some) == len(labels) else "running")
     if failing:
-        comparison_log.set_run_state(database, actor, run.id, "failed", failing)
-    comparison_log.set_state(database, actor, made.id, state, failing)
-    return Seeded(database=database, project=project, actor=actor)
+        comparison_log.set_run_state(database, actor, every[-1].id, "failed", failing)
+
+
+def _map(database: Database, actor: Actor, comparison_id: int, ids: Sequence[int]) -> None:
+    generator = np.random.default_rng(0)
+    places = generator.normal(size=(len(ids), 2)) + [[place % 10 % 4 * 4, place % 10 // 4 * 4] for place in range(len(ids))]
+    told = {"ids": list(ids), "x": places[:, 0].round(2).tolist(), "y": places[:, 1].round(2).tolist()}
+    data = json.dumps(told).encode()
+    path = database.home / "comparisons" / f"{comparison_id}" / "map.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    file = NewFile(
+        path=path.relative_to(database.home).as_posix(), sha256=hashlib.sha256(data).hexdigest(), size=len(data)
+    )
+    comparison_log.record_file(database, actor, comparison_id, "map", "map", file)
