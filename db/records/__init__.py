@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from db.records.answers import Answer, ClaimedQuery, Gold, LabelRow, Outcome, Receipt, RecentAnswer, Waiting
+from db.records.comparisons import (
+    Comparison,
+    ComparisonFile,
+    ComparisonPoint,
+    ComparisonRun,
+    ComparisonState,
+    NewComparison,
+    RunState,
+)
 from db.records.exchange import (
     ExportReport,
     GivenLabel,
@@ -48,6 +57,11 @@ __all__ = [
     "ClassRecord",
     "ClassUsage",
     "Command",
+    "Comparison",
+    "ComparisonFile",
+    "ComparisonPoint",
+    "ComparisonRun",
+    "ComparisonState",
     "Counts",
     "Decision",
     "Delivery",
@@ -72,6 +86,7 @@ __all__ = [
     "ModelVersion",
     "Neighbor",
     "NewApiToken",
+    "NewComparison",
     "NewFile",
     "NewInvitation",
     "NewModelVersion",
@@ -103,6 +118,7 @@ __all__ = [
     "Role",
     "Round",
     "RoundSummary",
+    "RunState",
     "Standing",
     "TeamRecord",
     "TokenHolder",
