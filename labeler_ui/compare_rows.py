@@ -92,6 +92,20 @@ def _pair_row(pair: Pair, sign: int) -> Row:
     }
 
 
+def win_rows(summary: Summary) -> list[Row]:
+    """Return a square of arms: in how many seeds the row's area beat the column's, with a star where that decides."""
+    names = [arm.name for arm in summary.arms]
+    return [{"Strategy": first, **{second: _won(summary, first, second) for second in names}} for first in names]
+
+
+def _won(summary: Summary, first: str, second: str) -> str:
+    pair = None if first == second else summary.pair(first, second)
+    if pair is None:
+        return NOTHING
+    wins = pair.area.wins if pair.a == first else pair.area.losses
+    return f"{wins} of {pair.area.seeds}" + (" *" if pair.winner == first else "")
+
+
 def conclusion(pair: Pair) -> str:
     """Return what a pair comes to, in a few words."""
     if pair.identical:

@@ -27,7 +27,9 @@ from labeler_ui.pages.visit import Visit
 
 TABS = ("Result", "Tables", "Classes", "Images", "Map", "About")
 MOST_AT_ONCE = 6
-EXAMPLE = "borderline compare --dataset digits --strategies dfal,margin,random_sampling --seeds 5 --labels 150 --batch 25"
+EXAMPLE = (
+    "borderline compare --dataset digits --strategies dfal,margin,random_sampling --seeds 5 --labels 150 --batch 25"
+)
 
 
 def show(here: Visit | None) -> None:
@@ -109,7 +111,7 @@ def _one(here: Visit, comparison: Comparison, project: Project) -> None:
             compare_images.show(here, comparison, project, runs)
     if places.open:
         with places:
-            compare_map.show(here, comparison, runs)
+            compare_map.show(here, comparison, project, runs)
     if about.open:
         with about:
             compare_about.show(comparison, project)

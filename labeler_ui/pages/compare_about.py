@@ -37,7 +37,11 @@ def show(comparison: Comparison, project: Project) -> None:
 
 
 def _where(comparison: Comparison, project: Project) -> list[dict[str, str]]:
-    found = {"Images": project.name, "Begun": _time(comparison.created_at), "Newest result": _time(comparison.updated_at)}
+    found = {
+        "Images": project.name,
+        "Begun": _time(comparison.created_at),
+        "Newest result": _time(comparison.updated_at),
+    }
     for name, label in WHERE.items():
         value = comparison.about.get(name)
         if isinstance(value, Mapping):

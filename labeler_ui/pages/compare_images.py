@@ -40,7 +40,7 @@ def show(here: Visit, comparison: Comparison, project: Project, runs: Sequence[C
         return
     seed, turn = _pick(runs, chosen, key)
     points = queried.asked(runs, chosen, seed, turn)
-    classes = _classes(here, project, [sample for point in points.values() for sample in point.queried])
+    classes = classes_of(here, project, [sample for point in points.values() for sample in point.queried])
     st.caption(_explained(turn))
     wall(
         key=f"wall-{comparison.id}-{here.actor.user_id}",
@@ -70,7 +70,7 @@ def _explained(turn: int) -> str:
     )
 
 
-def _classes(here: Visit, project: Project, ids: Sequence[int]) -> dict[int, str]:
+def classes_of(here: Visit, project: Project, ids: Sequence[int]) -> dict[int, str]:
     """Return class names by sample; the truth of a project that people label stays hidden."""
     if project.kind != "simulation":
         return {}

@@ -92,7 +92,12 @@ def _how() -> dict[str, Any]:
     first = row[2].number_input("Labels of the first round", 2, 1_000_000, 20, key="compare-first")
     batch = row[3].number_input("Labels a round", 1, 100_000, 25, key="compare-batch")
     seeds = row[4].number_input(
-        "Seeds", 1, 1000, 5, key="compare-seeds", help="Repeats with other luck. Five or more allow intervals and tests."
+        "Seeds",
+        1,
+        1000,
+        5,
+        key="compare-seeds",
+        help="Repeats with other luck. Five or more allow intervals and tests.",
     )
     left, right = st.columns([3, 1])
     protocol = left.selectbox("Protocol", list(PROTOCOLS), format_func=PROTOCOLS.__getitem__, key="compare-protocol")

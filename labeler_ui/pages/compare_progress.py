@@ -38,6 +38,9 @@ def _card(here: Visit, drawn: Comparison) -> None:
         return
     if now.state != drawn.state:
         st.rerun()
+    if now.state == "done" and not any(run.state == "failed" for run in runs):
+        st.caption(f"{words.ICONS[now.state]} **{plain(now.name)}** · {plain(words.state_words(now))}")
+        return
     with st.container(border=True):
         left, right = st.columns([5, 1], vertical_alignment="center")
         left.markdown(f"{words.ICONS[now.state]} **{plain(now.name)}**")
@@ -81,8 +84,6 @@ def _newer(now: Comparison, drawn: Comparison) -> None:
 
 
 def _runs(now: Comparison, runs: Sequence[ComparisonRun]) -> None:
-    if now.state == "done" and not words.failures(runs):
-        return
     with st.expander(f"Runs: {len(runs):,}"):
         st.dataframe(words.run_table(runs, now.points_wanted), hide_index=True, width="stretch")
 

@@ -24,6 +24,7 @@ def show(comparison: Comparison, found: Found) -> None:
     _budgets(comparison, found)
     _targets(comparison, found)
     _pairs(comparison, summary)
+    _wins(summary)
     st.subheader("Times", anchor=False)
     st.caption("Choosing is the ranking of the pool for one round, training the training of one model.")
     _table(rows.time_rows(summary))
@@ -53,7 +54,9 @@ def _targets(comparison: Comparison, found: Found) -> None:
     usual = max(1, min(99, int(100 * best) - 2))
     target = st.slider("Accuracy to reach", 1, 99, usual, format="%d %%", key=f"target-{comparison.id}")
     _table(rows.target_rows(found.curves, target / 100))
-    st.caption("Between two measured models the curve is taken as straight. Seeds that never get there are counted too.")
+    st.caption(
+        "Between two measured models the curve is taken as straight. Seeds that never get there are counted too."
+    )
 
 
 def _pairs(comparison: Comparison, summary: Summary) -> None:
@@ -69,6 +72,14 @@ def _pairs(comparison: Comparison, summary: Summary) -> None:
         f"Of the area, seed by seed, with {summary.confidence:.0%} intervals. p is corrected by Holm for all "
         f"{len(summary.pairs)} pairs: below {summary.alpha:g} decides, if there are five seeds or more."
     )
+
+
+def _wins(summary: Summary) -> None:
+    if len(summary.arms) < 2:
+        return
+    st.subheader("Wins and losses", anchor=False)
+    st.caption("In how many seeds the row's area was above the column's. A star: the row is decidedly better.")
+    _table(rows.win_rows(summary))
 
 
 def _table(found: list[rows.Row], columns: dict[str, Any] | None = None) -> None:

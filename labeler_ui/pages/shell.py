@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from db.records import Role
-from labeler_ui.pages import label, people, progress, project, quality, review, visit
+from labeler_ui.pages import compare, label, people, progress, project, quality, review, visit
 from labeler_ui.theme import LOGO, favicon
 
 
@@ -31,6 +31,7 @@ PAGES = (
     PageEntry("Progress", "show_chart", "progress", progress.show, Role.viewer),
     PageEntry("Review", "rate_review", "review", review.show, Role.reviewer),
     PageEntry("Quality", "verified", "quality", quality.show, Role.reviewer),
+    PageEntry("Compare", "stacked_line_chart", "compare", compare.show, Role.viewer),
     PageEntry("Project", "tune", "project", project.show, Role.administrator),
     PageEntry("People", "group", "people", people.show, Role.administrator, everywhere=True),
 )

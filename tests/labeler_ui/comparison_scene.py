@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from PIL import Image
 
 from db import access, comparison_log, comparisons, jobs, projects, samples
 from db.engine import Database
@@ -24,7 +25,7 @@ from db.records import (
     Project,
     ProjectSpec,
 )
-from tests.labeler_ui.seed import digit_images, write_shard
+from tests.labeler_ui.seed import write_shard
 
 _unique = itertools.count()
 
@@ -122,8 +123,16 @@ class Stored:
 
 
 def stored(
-    database: Database, *, name: str = "", arms: Sequence[str] = ARMS, seeds: Sequence[int] = SEEDS, images: int = 300,
-    state: ComparisonState = "done", share: float = 1.0, failing: str = "", labels: Sequence[int] = LABELS,
+    database: Database,
+    *,
+    name: str = "",
+    arms: Sequence[str] = ARMS,
+    seeds: Sequence[int] = SEEDS,
+    images: int = 300,
+    state: ComparisonState = "done",
+    share: float = 1.0,
+    failing: str = "",
+    labels: Sequence[int] = LABELS,
 ) -> Stored:
     """Keep a comparison in the store as the flow would: images with hidden classes, runs, points, what is known of it.
 
@@ -160,10 +169,20 @@ def _images(database: Database, actor: Actor, name: str, count: int) -> Project:
     classes = tuple("0123456789")
     spec = ProjectSpec(name=name, classes=classes, kind="simulation", holdout_size=0)
     project = projects.create_project(database, actor, spec)
-    shard, found = write_shard(database.home, project, digit_images(count, seed=project.id))
-    known = [replace(sample, known_class=classes[place % 10]) for place, sample in enumerate(found)]
+    drawn, truth = _digits(count)
+    shard, found = write_shard(database.home, project, drawn)
+    known = [replace(sample, known_class=classes[digit]) for sample, digit in zip(found, truth, strict=True)]
     samples.register_shard(database, actor, project.id, shard, known, "hide")
     return project
+
+
+def _digits(count: int) -> tuple[list[np.ndarray], list[int]]:
+    """Return drawn digits, uint8 (28, 28), and what they are."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    images = [Image.fromarray((image * 15.9).astype(np.uint8)).resize((28, 28), 3) for image in found.images[:count]]
+    return [np.asarray(image) for image in images], [int(digit) for digit in found.target[:count]]
 
 
 def _fill(scene: Stored, ids: Sequence[int], labels: Sequence[int], share: float, failing: str) -> None:
@@ -184,7 +203,9 @@ def _fill(scene: Stored, ids: Sequence[int], labels: Sequence[int], share: float
 
 def _map(database: Database, actor: Actor, comparison_id: int, ids: Sequence[int]) -> None:
     generator = np.random.default_rng(0)
-    places = generator.normal(size=(len(ids), 2)) + [[place % 10 % 4 * 4, place % 10 // 4 * 4] for place in range(len(ids))]
+    places = generator.normal(size=(len(ids), 2)) + [
+        [place % 10 % 4 * 4, place % 10 // 4 * 4] for place in range(len(ids))
+    ]
     told = {"ids": list(ids), "x": places[:, 0].round(2).tolist(), "y": places[:, 1].round(2).tolist()}
     data = json.dumps(told).encode()
     path = database.home / "comparisons" / f"{comparison_id}" / "map.json"
