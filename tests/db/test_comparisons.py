@@ -12,6 +12,7 @@ from db import access, comparison_log, comparisons, jobs, projects
 from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from db.records import Actor, ComparisonRun, Role
+from db.comparison_rows import job_kind
 from tests.db.comparing import ARMS, SEEDS, compared, first_run, new_comparison, point
 from tests.db.scenes import Scene, make_scene, new_file
 
@@ -111,7 +112,7 @@ def test_it_runs_while_its_job_lives_and_no_longer(scene: Scene) -> None:
     made = compared(scene)
     comparison_log.set_state(scene.database, scene.system, made.id, "running")
     assert compared(scene).state == "stopped"  # nobody carries it out
-    job = jobs.begin(scene.database, scene.system, scene.id, comparisons.job_kind(made.id), "host")
+    job = jobs.begin(scene.database, scene.system, scene.id, job_kind(made.id), "host")
     assert job is not None
     jobs.heartbeat(scene.database, job, 1, 12, "dfal, seed 0")
     assert (compared(scene).state, compared(scene).note) == ("running", "dfal, seed 0")
@@ -125,7 +126,7 @@ def test_it_runs_while_its_job_lives_and_no_longer(scene: Scene) -> None:
 def test_a_stop_is_heard_at_the_next_heartbeat(scene: Scene) -> None:
     made = compared(scene)
     assert not comparisons.request_stop(scene.database, scene.ada, made.id)
-    job = jobs.begin(scene.database, scene.system, scene.id, comparisons.job_kind(made.id), "host")
+    job = jobs.begin(scene.database, scene.system, scene.id, job_kind(made.id), "host")
     assert job is not None
     assert jobs.heartbeat(scene.database, job)
     assert comparisons.request_stop(scene.database, scene.ada, made.id)
