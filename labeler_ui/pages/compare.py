@@ -99,7 +99,7 @@ def _one(here: Visit, comparison: Comparison, project: Project) -> None:
     found = compare_data.found(here, comparison)
     if result.open:
         with result:
-            compare_results.show(comparison, found)
+            compare_results.show(here, comparison, project, found)
     if tables.open:
         with tables:
             compare_tables.show(comparison, found)

@@ -1,4 +1,4 @@
-"""How charts get onto the Compare page: one place for their theme, their size and their text for screen readers."""
+"""How charts get onto the Compare page: one place for their size and their text for screen readers."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from typing import Any
 import streamlit as st
 
 
-def theme() -> str:
-    """Return 'light' or 'dark', as the browser shows the page; light before it has told."""
-    return st.context.theme.type or "light"
-
-
-def draw(spec: dict[str, Any], key: str, alt: str) -> None:
-    """Draw a chart as wide as the page.
+def draw(spec: dict[str, Any] | None, key: str, alt: str) -> None:
+    """Draw a chart as wide as its place; the page's theme gives the colors of its text.
 
     Args:
-        spec: Vega-Lite.
+        spec: Vega-Lite; None where there is nothing to draw.
         key: Its own on the page.
         alt: What it shows, for those who do not see it.
     """
-    st.vega_lite_chart(spec, width="stretch", theme=None, key=key, alt=alt)
+    if spec is None:
+        st.caption("There is nothing to draw yet.")
+        return
+    st.vega_lite_chart(spec, width="stretch", key=key, alt=alt)
+
+
+def draw_small(spec: dict[str, Any] | None, key: str, alt: str) -> None:
+    """Draw a chart that has several panels, each of its own width."""
+    if spec is not None:
+        st.vega_lite_chart(spec, width="content", key=key, alt=alt)

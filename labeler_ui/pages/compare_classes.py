@@ -8,11 +8,11 @@ import streamlit as st
 
 from db.records import Comparison, Project
 from labeler_ui import compare_rows as rows
-from labeler_ui.pages.compare_charts import draw, theme
+from labeler_ui.pages.compare_charts import draw
 from labeler_ui.pages.compare_data import Found
 from labeler_ui.pages.text import plain
 from pipeline.statistics import Summary
-from pipeline.statistics.charts import class_coverage_chart, rare_recall_chart
+from pipeline.statistics.charts import class_coverage, rare_class_recall
 
 MOST_ARMS = 4
 RECALL = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)
@@ -27,7 +27,7 @@ def show(comparison: Comparison, found: Found, project: Project) -> None:
         return
     st.subheader("Classes with a label", anchor=False)
     st.caption(f"Of {summary.classes}, as a mean over the seeds, by labels paid for.")
-    draw(class_coverage_chart(summary, theme=theme()), f"coverage-{comparison.id}", "Classes with a label, by labels")
+    draw(class_coverage(summary), f"coverage-{comparison.id}", "Classes with a label, by labels")
     _rare(comparison, summary, names)
     _table(comparison, found, names)
 
@@ -39,7 +39,7 @@ def _rare(comparison: Comparison, summary: Summary, names: list[str]) -> None:
         return
     rare = ", ".join(names[place] if place < len(names) else str(place) for place in summary.rare_classes)
     st.caption(f"The rarest, by what random labels show: {plain(rare)}.")
-    draw(rare_recall_chart(summary, theme=theme()), f"rare-{comparison.id}", f"Recall of {rare}, by labels")
+    draw(rare_class_recall(summary), f"rare-{comparison.id}", f"Recall of {rare}, by labels")
 
 
 def _table(comparison: Comparison, found: Found, names: list[str]) -> None:

@@ -49,7 +49,7 @@ class Found:
 
 
 def found(here: Visit, comparison: Comparison) -> Found:
-    """Return curves and summary of a comparison that has a point or more, and that the person was just allowed to see."""
+    """Return curves and summary of a comparison with a point or more, that the person was just allowed to see."""
     return _found(stamp(here, comparison), runs(here, comparison), _order(comparison))
 
 

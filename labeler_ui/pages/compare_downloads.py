@@ -1,4 +1,4 @@
-"""Everything to take along: the report as one file, tables for spreadsheets, figures for programs, charts as pictures."""
+"""Everything to take along: the report as one file, tables, figures for programs, charts as pictures."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from typing import Any
 
 import streamlit as st
 
-from db.records import Comparison
+from db.records import Comparison, Project
 from labeler_ui import compare_words as words
 from labeler_ui.pages.compare_data import Found
+from labeler_ui.pages.compare_report import report_of
+from labeler_ui.pages.visit import Visit
 from pipeline.reports import areas_csv, paired_csv, points_csv, to_json
-from pipeline.statistics import Summary
+from pipeline.statistics import Summary, charts
 
 
-def show(comparison: Comparison, found: Found, summary: Summary) -> None:
+def show(here: Visit, comparison: Comparison, project: Project, found: Found, summary: Summary) -> None:
     """Draw one button a file; each is made when it is asked for.
 
     Args:
+        here: Who looks.
         comparison: What it is about.
+        project: The project that holds its images.
         found: All its curves.
         summary: With the verdict that is on the screen.
     """
     st.subheader("Take it with you", anchor=False)
     row = st.container(horizontal=True)
     offers = (
-        ("Report (HTML)", "html", "text/html", lambda: _report(comparison, found, summary)),
+        ("Report (HTML)", "html", "text/html", lambda: report_of(here, comparison, project, found, summary)),
         ("Tables (CSV)", "csv.zip", "application/zip", lambda: _tables(found, summary)),
         ("Figures (JSON)", "json", "application/json", lambda: _figures(comparison, summary)),
         ("Charts (SVG)", "svg.zip", "application/zip", lambda: _charts(summary, "svg")),
@@ -56,6 +60,29 @@ def _figures(comparison: Comparison, summary: Summary) -> str:
     return json.dumps(told, indent=2, ensure_ascii=False)
 
 
+def charts_of(summary: Summary) -> dict[str, dict[str, Any]]:
+    """Return all charts of a comparison that can be drawn, by what their file is called."""
+    drawn = {
+        "learning-curves": charts.learning_curves(summary),
+        "differences": charts.difference_plot(summary),
+        "differences-over-labels": charts.differences_over_labels(summary),
+        "wins-and-losses": charts.win_loss(summary),
+        "classes-covered": charts.class_coverage(summary),
+        "rare-class-recall": charts.rare_class_recall(summary),
+        "times": charts.seconds_per_round(summary),
+    }
+    return {name: spec for name, spec in drawn.items() if spec is not None}
+
+
+def _charts(summary: Summary, kind: str) -> bytes:
+    """Return all charts as one archive; vl-convert is imported here, when somebody asks."""
+    from pipeline.reports.drawing import png, svg
+
+    found = charts_of(summary)
+    pictures = {name: png(spec) if kind == "png" else svg(spec).encode() for name, spec in found.items()}
+    return zipped({f"{name}.{kind}": data for name, data in pictures.items()})
+
+
 def zipped(files: Mapping[str, bytes]) -> bytes:
     """Return files as one archive; equal files give equal bytes."""
     made = io.BytesIO()
@@ -63,11 +90,3 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return made.getvalue()
-
-
-def _report(comparison, found, summary):
-    return ""
-
-
-def _charts(summary, kind):
-    return b""

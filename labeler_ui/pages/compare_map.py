@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import streamlit as st
 
@@ -12,13 +13,16 @@ from db.records import Comparison, ComparisonRun, Project
 from labeler_ui import queried
 from labeler_ui.api.guards import Refusal
 from labeler_ui.api.images import contained
-from labeler_ui.pages.compare_charts import draw, theme
+from labeler_ui.pages.compare_charts import draw_small
 from labeler_ui.pages.compare_images import classes_of
 from labeler_ui.pages.text import plain
 from labeler_ui.pages.visit import Visit
-from labeler_ui.query_map import Places, map_chart, read_map, rounds_on
+from labeler_ui.query_map import Places, map_points, read_map
+from pipeline.statistics.charts import queries_chart
 
+Color = Literal["round", "class"]
 KIND = "map"
+WIDTH = 240
 MOST_PANELS = 6
 SIDE_BY_SIDE = 3
 
@@ -26,7 +30,7 @@ SIDE_BY_SIDE = 3
 def show(here: Visit, comparison: Comparison, project: Project, runs: Sequence[ComparisonRun]) -> None:
     """Draw the pickers and a panel an arm."""
     try:
-        places = _places(here, comparison)
+        places = places_of(here, comparison, project)
     except (ValueError, Refusal) as error:
         st.warning(plain(str(error)), icon=":material/error:")
         return
@@ -40,32 +44,40 @@ def show(here: Visit, comparison: Comparison, project: Project, runs: Sequence[C
     if not chosen:
         st.write("Choose one strategy or more.")
         return
-    left, right = st.columns([1, 3])
+    left, middle, right = st.columns([1, 2, 1], vertical_alignment="bottom")
     seed = left.selectbox("Seed", queried.seeds_of(runs, chosen), key=f"{key}-seed")
     last = queried.rounds_of(runs, chosen, seed) - 1
-    turn = right.slider("Up to round", 0, last, last, key=f"{key}-round-{last}") if last > 0 else 0
-    known = classes_of(here, project, places.ids.tolist())
-    places = replace(places, class_names=[known.get(int(sample), "") for sample in places.ids])
-    _panels(comparison, places, {run.arm: run for run in runs if run.seed == seed and run.arm in chosen}, chosen, turn)
-    about = places.about or "Near images look alike to the model"
-    st.caption(f"Every dot is an image; the colored ones were asked, darker or lighter by round. {plain(about)}.")
+    turn = middle.slider("Up to round", 0, last, last, key=f"{key}-round-{last}") if last > 0 else 0
+    color = right.segmented_control("Color by", ["round", "class"], default="round", required=True, key=f"{key}-color")
+    _panels(
+        places, {run.arm: run for run in runs if run.seed == seed and run.arm in chosen}, turn, color or "round", key
+    )
+    about = places.about or "Near images look alike to the model."
+    st.caption(f"Every dot is an image; gray ones were not asked by that strategy. {plain(about)}")
 
 
-def _panels(
-    comparison: Comparison, places: Places, runs: dict[str, ComparisonRun], chosen: Sequence[str], turn: int
-) -> None:
-    panels = st.columns(min(len(chosen), SIDE_BY_SIDE))
-    for number, arm in enumerate(chosen):
-        with panels[number % len(panels)]:
-            if arm not in runs:
-                st.caption(f"{plain(arm)} has nothing for this seed yet.")
-                continue
-            asked = rounds_on(places, runs[arm].points, turn)
-            told = f"Map of {len(places.ids)} images, {len(asked)} of them asked by {arm} up to round {turn}"
-            draw(map_chart(places, asked, arm, last=turn, theme=theme()), f"map-{comparison.id}-{number}-{arm}", told)
+def _panels(places: Places, runs: dict[str, ComparisonRun], turn: int, color: Color, key: str) -> None:
+    """Draw one map an arm, side by side where there is room."""
+    panels = st.columns(SIDE_BY_SIDE)
+    for number, (arm, run) in enumerate(runs.items()):
+        spec = queries_chart(map_points(places, run.points, arm, turn), color=color, width=WIDTH)
+        if spec is not None:
+            spec["config"] = {"legend": {"orient": "bottom", "columns": 5}}
+            with panels[number % SIDE_BY_SIDE]:
+                draw_small(spec, f"{key}-{number}-{arm}", f"Where the images lie that {arm} asked up to round {turn}")
 
 
-def _places(here: Visit, comparison: Comparison) -> Places | None:
+def places_of(here: Visit, comparison: Comparison, project: Project) -> Places | None:
+    """Return where the images lie and what they are, as far as that may be known; None if there is no map.
+
+    Raises:
+        ValueError: The map's file is gone or damaged.
+        Refusal: It does not lie below BORDERLINE_HOME.
+    """
     files = comparisons.files_of(here.database, here.actor, comparison.id)
     file = next((entry for entry in files if entry.kind == KIND), None)
-    return None if file is None else read_map(contained(here.database.home, file.path), file)
+    if file is None:
+        return None
+    places = read_map(contained(here.database.home, file.path), file)
+    known = classes_of(here, project, places.ids.tolist())
+    return replace(places, class_names=[known.get(int(sample), "") for sample in places.ids])

@@ -10,7 +10,7 @@ import streamlit as st
 from db.records import Comparison
 from labeler_ui import compare_rows as rows
 from labeler_ui.pages import compare_data
-from labeler_ui.pages.compare_charts import draw, theme
+from labeler_ui.pages.compare_charts import draw
 from labeler_ui.pages.compare_tables import PERCENT
 from labeler_ui.pages.visit import Visit
 from pipeline.statistics import Curve, summarize
@@ -36,7 +36,7 @@ def show(here: Visit, chosen: Sequence[Comparison]) -> None:
         st.write("Choose one line or more.")
         return
     summary = summarize([curve for name in lines for curve in curves[name]])
-    draw(learning_curves(summary, theme=theme()), "several-curves", f"Learning curves of {len(lines)} arms")
+    draw(learning_curves(summary), "several-curves", f"Learning curves of {len(lines)} arms")
     st.dataframe(
         rows.area_rows(summary), hide_index=True, width="stretch",
         column_config={"Area": PERCENT, "At the end": PERCENT},

@@ -8,8 +8,10 @@ import streamlit as st
 
 from db.records import Comparison
 from labeler_ui import compare_rows as rows
+from labeler_ui.pages.compare_charts import draw_small
 from labeler_ui.pages.compare_data import Found
 from pipeline.statistics import Summary
+from pipeline.statistics.charts import seconds_per_round, win_loss
 from pipeline.statistics.targets import default_budgets
 
 EVERY_PAIR = "Every pair"
@@ -24,10 +26,8 @@ def show(comparison: Comparison, found: Found) -> None:
     _budgets(comparison, found)
     _targets(comparison, found)
     _pairs(comparison, summary)
-    _wins(summary)
-    st.subheader("Times", anchor=False)
-    st.caption("Choosing is the ranking of the pool for one round, training the training of one model.")
-    _table(rows.time_rows(summary))
+    _wins(comparison, summary)
+    _times(comparison, summary)
 
 
 def _areas(summary: Summary) -> None:
@@ -74,12 +74,22 @@ def _pairs(comparison: Comparison, summary: Summary) -> None:
     )
 
 
-def _wins(summary: Summary) -> None:
-    if len(summary.arms) < 2:
+def _wins(comparison: Comparison, summary: Summary) -> None:
+    if not summary.pairs:
         return
     st.subheader("Wins and losses", anchor=False)
-    st.caption("In how many seeds the row's area was above the column's. A star: the row is decidedly better.")
-    _table(rows.win_rows(summary))
+    st.caption("The row's lead over the column in points of area, colored where it is decided after correction.")
+    draw_small(win_loss(summary), f"wins-{comparison.id}", "Who beats whom; the table below says the same")
+    with st.expander("In how many seeds, as a table"):
+        _table(rows.win_rows(summary))
+        st.caption("In how many seeds the row's area was above the column's. A star: the row is decidedly better.")
+
+
+def _times(comparison: Comparison, summary: Summary) -> None:
+    st.subheader("Times", anchor=False)
+    st.caption("Choosing is the ranking of the pool for one round, training the training of one model.")
+    draw_small(seconds_per_round(summary), f"times-{comparison.id}", "Mean times; the table below says the same")
+    _table(rows.time_rows(summary))
 
 
 def _table(found: list[rows.Row], columns: dict[str, Any] | None = None) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from db.engine import Database
+from labeler_ui.pages.compare import TABS
 from tests.labeler_ui.browser.conftest import PATIENCE, PageServer
 from tests.labeler_ui.comparison_scene import Stored, stored
-from labeler_ui.pages.compare import TABS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -35,9 +35,7 @@ def tab(page: Page, name: str) -> None:
 @pytest.mark.skipif("BORDERLINE_SHOTS" not in os.environ, reason="BORDERLINE_SHOTS names no folder for pictures")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 420])
-def test_pictures_of_every_tab(
-    browser: Browser, server: PageServer, store: Database, scheme: str, width: int
-) -> None:
+def test_pictures_of_every_tab(browser: Browser, server: PageServer, store: Database, scheme: str, width: int) -> None:
     page = opened(browser, server, stored(store), scheme, width)
     page.wait_for_timeout(3000)
     for name in TABS:
