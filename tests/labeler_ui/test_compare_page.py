@@ -196,7 +196,7 @@ SUMMARY = summarize([curve for found in by_arm(runs(range(400)), ARMS).values() 
 def test_arms_come_in_the_order_they_were_typed_in() -> None:
     shuffled = sorted(runs(range(400)), key=lambda run: (run.seed, run.arm))
     assert list(by_arm(shuffled, ARMS)) == list(ARMS)
-    assert list(by_arm(shuffled, ("dfal",)))[0] == "dfal"
+    assert next(iter(by_arm(shuffled, ("dfal",)))) == "dfal"
 
 
 def test_tables_say_what_the_summary_says() -> None:
