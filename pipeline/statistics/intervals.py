@@ -60,7 +60,7 @@ def bootstrap_bands(
     """Return low (P,) and high (P,) around the mean curve of values (S, P); None for fewer than 5 seeds.
 
     The expanded percentile bootstrap of Hesterberg (What teachers should know about the bootstrap, The American
-    Statistician 69, 2015, section 3.4): whole runs are drawn with replacement, so that the points of a curve stay
+    Statistician 69, 2015, arXiv:1411.5279): whole runs are drawn with replacement, so that the points of a curve stay
     together, and the quantiles are widened to Phi(-sqrt(n / (n - 1)) t). The plain percentile interval is too narrow
     for the 5 to 20 seeds that comparisons have.
 

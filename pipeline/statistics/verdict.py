@@ -44,6 +44,7 @@ def _decided(hero: str, pairs: Sequence[Pair]) -> Iterable[str]:
         return
     seeds = {len(pair.seeds) for pair in pairs}
     each = len(seeds) > 1
+    pairs = sorted(pairs, key=lambda pair: -pair.area.mean if pair.a == hero else pair.area.mean)
     beaten = [pair for pair in pairs if pair.winner == hero]
     lost = [pair for pair in pairs if pair.winner not in (hero, None)]
     same = [pair for pair in pairs if pair.identical]
@@ -77,7 +78,8 @@ def _how(summary: Summary, pairs: Sequence[Pair]) -> str:
     spans = {pair.labels for pair in pairs}
     span = f" from {min(spans)[0]} to {min(spans)[1]} labels" if len(spans) == 1 else " over the labels they share"
     corrected = len([pair for pair in summary.pairs if pair.area.p is not None])
-    by = f"; corrected p-values decide ({corrected} comparisons)" if corrected > 1 else ""
+    decided = any(len(pair.seeds) >= ENOUGH_SEEDS for pair in pairs)
+    by = f"; corrected p-values decide ({corrected} comparisons)" if corrected > 1 and decided else ""
     return f"Points are of the mean accuracy{span}, with {summary.confidence:.0%} intervals{by}."
 
 
@@ -86,20 +88,21 @@ def _other(pair: Pair, hero: str) -> str:
 
 
 def _points(pair: Pair, hero: str, with_seeds: bool = False, sign: int = 1, unit: str = " points") -> str:
-    """Return '2.1 points [1.6, 2.6]' in percentage points, as the hero sees it (sign 1) or the other (sign -1)."""
+    """Return '2.1 points [1.6, 2.6]' in percentage points, as the hero sees it (sign 1) or the other (sign -1).
+
+    One digit, two where the mean is below half a point: a small win must not read as 0.0.
+    """
     sign = sign if pair.a == hero else -sign
-    low, high = pair.area.low, pair.area.high
-    text = f"{_number(sign * pair.area.mean)}{unit}"
-    if low is not None and high is not None:
-        ends = sorted((sign * low, sign * high))
-        text += f" [{_number(ends[0])}, {_number(ends[1])}]"
+    digits = 2 if 0 < abs(pair.area.mean) < 0.005 else 1
+    text = f"{_number(sign * pair.area.mean, digits)}{unit}"
+    if pair.area.low is not None and pair.area.high is not None:
+        low, high = sorted((sign * pair.area.low, sign * pair.area.high))
+        text += f" [{_number(low, digits)}, {_number(high, digits)}]"
     return text + (f" ({len(pair.seeds)} seeds)" if with_seeds else "")
 
 
-def _number(share: float) -> str:
-    """Return percentage points: one digit, two below half a point, so that a small win never reads as 0.0."""
-    points = 100 * share
-    text = f"{points:.1f}" if abs(points) >= 0.5 or points == 0 else f"{points:.2f}"
+def _number(share: float, digits: int) -> str:
+    text = f"{100 * share:.{digits}f}"
     return text.lstrip("-") if float(text) == 0 else text
 
 
