@@ -37,7 +37,7 @@ _SETTINGS = (
     ("imbalance", "Imbalance"),
     ("copy_rounds", "Rounds that a copy trains for"),
 )
-_OPTIONS = ("data_dir", "strategies", "model", "labels", "batch", "seed_labels", "seeds", "protocol", "recipe",
+_OPTIONS = ("strategies", "model", "labels", "batch", "seed_labels", "seeds", "protocol", "recipe",
             "cold_start", "imbalance", "copy_rounds", "transfer", "image_size", "channels")  # fmt: skip
 _USUAL = {"protocol": "fair", "recipe": "tuned", "cold_start": "random_sampling", "copy_rounds": 3}
 
@@ -190,15 +190,26 @@ def command(settings: Mapping[str, Any], about: Mapping[str, Any] | None = None)
     words = ["borderline", "compare", "--dataset", str(settings.get("dataset", "DATASET"))]
     for name in _OPTIONS:
         value = settings.get(name)
-        if value is not None and value != _USUAL.get(name):
+        if name == "seeds" and value:
+            words += _seed_options(value)
+        elif value is not None and value != _USUAL.get(name):
             words += ["--" + name.replace("_", "-"), _option(name, value)]
     return shlex.join(words)
 
 
+def _seed_options(seeds: Sequence[int]) -> list[str]:
+    start = min(seeds)
+    return ["--seeds", str(len(seeds)), *(["--seed-start", str(start)] if start else [])]
+
+
+def labels_on_tuning(comparison: Comparison) -> int | None:
+    """Return how many labels went into tuning the recipe; None if none was tuned."""
+    tuning = comparison.about.get("tuning")
+    spent = tuning.get("labels_spent") if isinstance(tuning, Mapping) else None
+    return spent if isinstance(spent, int) and comparison.settings.get("recipe") == "tuned" else None
+
+
 def _option(name: str, value: Any) -> str:
-    if name == "seeds" and isinstance(value, (list, tuple)):
-        first = list(value) == list(range(len(value)))
-        return str(len(value)) if first else ",".join(map(str, value))
     if name == "transfer" and isinstance(value, (list, tuple)):
         return ":".join(map(str, value))
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value_words(value)

@@ -12,7 +12,7 @@ from db.records import Comparison, Project
 from labeler_ui import compare_words as words
 from labeler_ui.pages.text import plain
 
-WHERE = {"device": "Device", "machine": "Machine", "runner": "Runner", "versions": "Versions"}
+WHERE = {"device": "Device", "device_name": "Device, by name", "machine": "Machine", "versions": "Versions"}
 IN_FULL = {"recipe": "Recipe in full", "tuning": "Tuning", "recipes": "Recipes in full"}
 TYPED = "command"
 

@@ -15,8 +15,8 @@ from labeler_ui import compare_words as words
 from labeler_ui.pages.compare_data import Found
 from labeler_ui.pages.compare_report import report_of
 from labeler_ui.pages.visit import Visit
-from pipeline.reports import areas_csv, paired_csv, points_csv, to_json
-from pipeline.statistics import Summary, charts
+from pipeline.reports import Report, areas_csv, figures, html_page, paired_csv, png, points_csv, svg, to_json
+from pipeline.statistics import Summary
 
 
 def show(here: Visit, comparison: Comparison, project: Project, found: Found, summary: Summary) -> None:
@@ -32,11 +32,11 @@ def show(here: Visit, comparison: Comparison, project: Project, found: Found, su
     st.subheader("Take it with you", anchor=False)
     row = st.container(horizontal=True)
     offers = (
-        ("Report (HTML)", "html", "text/html", lambda: report_of(here, comparison, project, found, summary)),
-        ("Tables (CSV)", "csv.zip", "application/zip", lambda: _tables(found, summary)),
-        ("Figures (JSON)", "json", "application/json", lambda: _figures(comparison, summary)),
-        ("Charts (SVG)", "svg.zip", "application/zip", lambda: _charts(summary, "svg")),
-        ("Charts (PNG)", "png.zip", "application/zip", lambda: _charts(summary, "png")),
+        ("Report (HTML)", "html", "text/html", lambda: html_page(report_of(here, comparison, project, found, summary))),
+        ("Tables (CSV)", "csv.zip", "application/zip", lambda: tables(found, summary)),
+        ("Figures (JSON)", "json", "application/json", lambda: figures_json(comparison, summary)),
+        ("Charts (SVG)", "svg.zip", "application/zip", lambda: charts(found, summary, "svg")),
+        ("Charts (PNG)", "png.zip", "application/zip", lambda: charts(found, summary, "png")),
     )
     for label, ending, mime, make in offers:
         row.download_button(
@@ -46,13 +46,15 @@ def show(here: Visit, comparison: Comparison, project: Project, found: Found, su
     st.caption("The report is one file that needs nothing else; the tables are points, areas and paired differences.")
 
 
-def _tables(found: Found, summary: Summary) -> bytes:
+def tables(found: Found, summary: Summary) -> bytes:
+    """Return points, areas and paired differences as CSV files in one archive."""
     curves = [curve for arm in found.curves.values() for curve in arm]
-    tables = {"points": points_csv(curves), "areas": areas_csv(summary), "differences": paired_csv(summary)}
-    return zipped({f"{name}.csv": text.encode("utf-8-sig") for name, text in tables.items()})
+    made = {"points": points_csv(curves), "areas": areas_csv(summary), "differences": paired_csv(summary)}
+    return zipped({f"{name}.csv": text.encode("utf-8-sig") for name, text in made.items()})
 
 
-def _figures(comparison: Comparison, summary: Summary) -> str:
+def figures_json(comparison: Comparison, summary: Summary) -> str:
+    """Return all figures and how they were made, as JSON."""
     about = comparison.about
     versions: Mapping[str, Any] = about.get("versions") or {}
     told = to_json(summary, device=str(about.get("device", "")), versions={k: str(v) for k, v in versions.items()})
@@ -60,26 +62,11 @@ def _figures(comparison: Comparison, summary: Summary) -> str:
     return json.dumps(told, indent=2, ensure_ascii=False)
 
 
-def charts_of(summary: Summary) -> dict[str, dict[str, Any]]:
-    """Return all charts of a comparison that can be drawn, by what their file is called."""
-    drawn = {
-        "learning-curves": charts.learning_curves(summary),
-        "differences": charts.difference_plot(summary),
-        "differences-over-labels": charts.differences_over_labels(summary),
-        "wins-and-losses": charts.win_loss(summary),
-        "classes-covered": charts.class_coverage(summary),
-        "rare-class-recall": charts.rare_class_recall(summary),
-        "times": charts.seconds_per_round(summary),
-    }
-    return {name: spec for name, spec in drawn.items() if spec is not None}
-
-
-def _charts(summary: Summary, kind: str) -> bytes:
-    """Return all charts as one archive; vl-convert is imported here, when somebody asks."""
-    from pipeline.reports.drawing import png, svg
-
-    found = charts_of(summary)
-    pictures = {name: png(spec) if kind == "png" else svg(spec).encode() for name, spec in found.items()}
+def charts(found: Found, summary: Summary, kind: str) -> bytes:
+    """Return all charts as one archive; vl-convert is imported when the first is drawn."""
+    every = [curve for arm in found.curves.values() for curve in arm]
+    drawn = figures(Report(title="", summary=summary, curves=every))
+    pictures = {figure.name: png(figure.spec) if kind == "png" else svg(figure.spec).encode() for figure in drawn}
     return zipped({f"{name}.{kind}": data for name, data in pictures.items()})
 
 

@@ -20,6 +20,7 @@ from labeler_ui.pages import compare_data, compare_map
 from labeler_ui.pages.compare_images import classes_of
 from labeler_ui.pages.visit import Visit
 from labeler_ui.query_map import map_points
+from pipeline.reports import Asked, AskedRound, Report
 from pipeline.statistics import Summary
 from pipeline.statistics.charts import MapPoint
 
@@ -29,32 +30,27 @@ MOST_ARMS, MOST_ROUNDS, MOST_IMAGES = 4, 6, 12
 
 def report_of(
     here: Visit, comparison: Comparison, project: Project, found: compare_data.Found, summary: Summary
-) -> str:
-    """Return the whole report as HTML that needs nothing else."""
-    from pipeline.reports import Report, to_html
-
-    about = comparison.about
-    runs = _some(compare_data.runs(here, comparison), summary)
-    tuning = about.get("tuning") if isinstance(about.get("tuning"), Mapping) else {}
-    return to_html(
-        Report(
-            title=comparison.name,
-            summary=summary,
-            curves=[curve for arm in found.curves.values() for curve in arm],
-            settings=dict(comparison.settings),
-            recipe=_mapping(about.get("recipe")),
-            tuning=_mapping(tuning),
-            tuning_labels=about.get("tuning_labels"),
-            device=str(about.get("device", "")),
-            machine=str(about.get("machine", "")),
-            versions={name: str(value) for name, value in _mapping(about.get("versions")).items()},
-            command=words.command(comparison.settings, about),
-            made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            class_names=project.output_names,
-            asked=[_asked(here, project, run) for run in runs],
-            places=_on_map(here, comparison, project, runs),
-            remarks=words.failures(compare_data.runs(here, comparison)),
-        )
+) -> Report:
+    """Return all that a report shows, with the images that a few arms asked with the first seed."""
+    about, runs = comparison.about, compare_data.runs(here, comparison)
+    shown, tuning = _some(runs, summary), _mapping(about.get("tuning"))
+    return Report(
+        title=comparison.name,
+        summary=summary,
+        curves=[curve for arm in found.curves.values() for curve in arm],
+        settings=dict(comparison.settings),
+        recipe=_mapping(about.get("recipe")),
+        tuning=tuning,
+        tuning_labels=words.labels_on_tuning(comparison),
+        device=str(about.get("device_name") or about.get("device") or ""),
+        machine=str(about.get("machine", "")),
+        versions={name: str(value) for name, value in _mapping(about.get("versions")).items()},
+        command=words.command(comparison.settings, about),
+        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        class_names=project.output_names,
+        asked=[_asked(here, project, run) for run in shown],
+        places=_on_map(here, comparison, project, shown),
+        remarks=[] if comparison.state == "done" else [words.state_words(comparison), *words.failures(runs)],
     )
 
 
@@ -70,18 +66,14 @@ def _some(runs: Sequence[ComparisonRun], summary: Summary) -> list[ComparisonRun
     return [there[arm] for arm in wanted if arm in there][:MOST_ARMS]
 
 
-def _asked(here: Visit, project: Project, run: ComparisonRun) -> Any:
-    from pipeline.reports import Asked
-
+def _asked(here: Visit, project: Project, run: ComparisonRun) -> Asked:
     places = np.unique(np.linspace(0, len(run.points) - 1, min(len(run.points), MOST_ROUNDS)).astype(int))
     rounds = [_round(here, project, int(place), run.points[place]) for place in places]
     return Asked(arm=run.arm, seed=run.seed, rounds=[entry for entry in rounds if entry is not None])
 
 
-def _round(here: Visit, project: Project, place: int, point: ComparisonPoint) -> Any:
+def _round(here: Visit, project: Project, place: int, point: ComparisonPoint) -> AskedRound | None:
     """Return the first images of one round; those whose file is gone are left out."""
-    from pipeline.reports import AskedRound
-
     known = classes_of(here, project, point.queried)
     found = [(sample, _picture(here, project, sample)) for sample in point.queried[:MOST_IMAGES]]
     kept = [(sample, picture) for sample, picture in found if picture is not None]

@@ -49,8 +49,8 @@ def _curves(comparison: Comparison, summary: Summary) -> None:
     band = f"The bands are {summary.confidence:.0%} bootstrap intervals of the means. " if banded else ""
     few = "" if banded else f"Bands need {ENOUGH_SEEDS} seeds; until then every run is drawn. "
     st.caption(
-        f"Mean accuracy on the test images over the seeds, by labels paid for. {band}{few}"
-        "Choose names in the legend to see them alone."
+        f"Mean accuracy on the test images over the seeds, by labels paid for; never the best so far. {band}{few}"
+        "Choose names in the legend to see them alone (with Shift several)."
     )
 
 

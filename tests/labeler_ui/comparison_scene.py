@@ -41,7 +41,7 @@ SETTINGS = {
 ABOUT = {
     "device": "cpu", "machine": "Linux-6.1-x86_64", "versions": {"borderline": "0.1.0", "torch": "2.11.0"},
     "recipe": {"name": "tuned", "learning_rate": 0.003, "weight_decay": 0.01, "epochs": 60},
-    "tuning": {"trials": 12, "validation_labels": 20},
+    "tuning": {"trials": 12, "labels_spent": 20},
 }  # fmt: skip
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,9 +15,11 @@ from db import access, comparison_log, comparisons, jobs, projects
 from db.engine import Database
 from db.records import ProjectSpec, Role
 from labeler_ui import compare_rows as rows
+from labeler_ui.pages import compare_data, compare_downloads, compare_report, visit
 from labeler_ui.pages.compare import TABS
 from labeler_ui.pages.compare_data import by_arm
 from labeler_ui.pages.compare_new import problem_of
+from pipeline.reports import html_page
 from pipeline.statistics import summarize
 from tests.labeler_ui.comparison_scene import ARMS, LABELS, SEEDS, Stored, runs, stored
 from tests.labeler_ui.seed import seed
@@ -243,3 +248,24 @@ def test_budgets_that_nobody_paid_for_are_a_dash() -> None:
 def test_the_page_imports_no_torch() -> None:
     code = "import sys, labeler_ui.pages.compare; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_download_can_be_made(database: Database) -> None:
+    scene = small(database)
+    here = visit.Visit(database=database, actor=scene.actor, project=scene.project)
+    comparison = scene.comparison()
+    found = compare_data.found(here, comparison)
+    page = html_page(compare_report.report_of(here, comparison, scene.project, found, found.summary))
+    assert "dfal beats dfal_0" in page
+    assert page.count("<img") >= 10  # what was asked, and nothing is fetched for it
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    for kind, begins in (("svg", b"<svg"), ("png", b"\x89PNG")):
+        archive = zipfile.ZipFile(io.BytesIO(compare_downloads.charts(found, found.summary, kind)))
+        assert "learning_curves." + kind in archive.namelist()
+        assert all(archive.read(name).startswith(begins) for name in archive.namelist())
+    tables = zipfile.ZipFile(io.BytesIO(compare_downloads.tables(found, found.summary)))
+    lines = tables.read("points.csv").decode("utf-8-sig").splitlines()
+    assert len(lines) == 1 + 2 * len(SEEDS) * len(LABELS)
+    told = json.loads(compare_downloads.figures_json(comparison, found.summary))
+    assert told["verdict"] == found.summary.verdict
+    assert told["settings"]["model"] == "lenet5"

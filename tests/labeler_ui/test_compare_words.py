@@ -84,7 +84,7 @@ def test_the_command_repeats_the_settings_and_leaves_out_what_is_usual() -> None
     assert "--seeds 5" in typed
     assert "--transfer lenet5:vgg8" in typed
     assert "--recipe" not in typed
-    assert "--seeds 3,5" in words.command({**SETTINGS, "seeds": [3, 5]})
+    assert "--seeds 2 --seed-start 3" in words.command({**SETTINGS, "seeds": [3, 4]})
     assert words.command({"dataset": "my pictures; rm x"}) == "borderline compare --dataset 'my pictures; rm x'"
     assert words.command(SETTINGS, {"command": "borderline compare --dataset x"}) == "borderline compare --dataset x"
 

@@ -39,8 +39,9 @@ def test_pictures_of_every_tab(browser: Browser, server: PageServer, store: Data
     page = opened(browser, server, stored(store), scheme, width)
     page.wait_for_timeout(3000)
     for name in TABS:
+        page.set_viewport_size({"width": width, "height": 1000})
         tab(page, name)
-        page.wait_for_timeout(1500)
+        page.wait_for_timeout(2500)
         height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
         page.set_viewport_size({"width": width, "height": min(6000, height + 60)})
         page.wait_for_timeout(1200)
