@@ -25,7 +25,7 @@ def show(comparison: Comparison, project: Project) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Settings", anchor=False)
-        _table(words.settings_table(comparison.settings))
+        _table([{"What": row["Setting"], "Value": row["Value"]} for row in words.settings_table(comparison.settings)])
     with right:
         st.subheader("Where and when", anchor=False)
         _table(_where(comparison, project))
@@ -67,7 +67,7 @@ def _rows(found: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _table(rows: list[dict[str, str]]) -> None:
-    st.dataframe(rows, hide_index=True, width="stretch", height="content")
+    st.table({plain(row["What"]): plain(row["Value"]) for row in rows}, border="horizontal")
 
 
 def _time(milliseconds: int) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 import streamlit as st
 
+NAMES_A_ROW = 3
+
 
 def draw(spec: dict[str, Any] | None, key: str, alt: str) -> None:
     """Draw a chart as wide as its place; the page's theme gives the colors of its text.
@@ -18,7 +20,8 @@ def draw(spec: dict[str, Any] | None, key: str, alt: str) -> None:
     if spec is None:
         st.caption("There is nothing to draw yet.")
         return
-    st.vega_lite_chart(spec, width="stretch", key=key, alt=alt)
+    below = {**spec, "config": {"legend": {"orient": "bottom", "columns": NAMES_A_ROW}}}  # beside, it fills a phone
+    st.vega_lite_chart(below, width="stretch", key=key, alt=alt)
 
 
 def draw_small(spec: dict[str, Any] | None, key: str, alt: str) -> None:
