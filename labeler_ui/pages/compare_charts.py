@@ -20,11 +20,16 @@ def draw(spec: dict[str, Any] | None, key: str, alt: str) -> None:
     if spec is None:
         st.caption("There is nothing to draw yet.")
         return
-    below = {**spec, "config": {"legend": {"orient": "bottom", "columns": NAMES_A_ROW}}}  # beside, it fills a phone
-    st.vega_lite_chart(below, width="stretch", key=key, alt=alt)
+    below = {"legend": {"orient": "bottom", "columns": NAMES_A_ROW}}  # beside the chart it fills half a phone
+    st.vega_lite_chart({**_bare(spec), "config": below}, width="stretch", key=key, alt=alt)
 
 
 def draw_small(spec: dict[str, Any] | None, key: str, alt: str) -> None:
     """Draw a chart that has several panels, each of its own width."""
     if spec is not None:
-        st.vega_lite_chart(spec, width="content", key=key, alt=alt)
+        st.vega_lite_chart(_bare(spec), width="content", key=key, alt=alt)
+
+
+def _bare(spec: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the spec's own description: `alt` says more, and two of them are one too many."""
+    return {name: value for name, value in spec.items() if name != "description"}

@@ -62,8 +62,8 @@ def _differences(comparison: Comparison, summary: Summary) -> None:
         return
     st.caption(
         f"How far {plain(hero)} is ahead of each other strategy in the area under the curve, on the same seeds, with "
-        f"{summary.confidence:.0%} intervals. Filled dots are decided after correction for all pairs; hollow ones "
-        "are not: these seeds do not tell the two apart."
+        f"{summary.confidence:.0%} intervals. Colored where the corrected p-value decides; gray where these "
+        "seeds do not tell the two apart."
     )
     draw(difference_plot(summary), f"differences-{comparison.id}", f"Lead of {hero} over each other strategy")
     with st.expander("The same at every label count", expanded=True):
