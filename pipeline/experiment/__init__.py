@@ -20,17 +20,20 @@ from pipeline.experiment.records import Arm, Point, Protocol, Settings
 
 if TYPE_CHECKING:
     from pipeline.experiment.checking import check
-    from pipeline.experiment.comparing import Result, compare
+    from pipeline.experiment.comparing import compare
     from pipeline.experiment.data import ExperimentData
     from pipeline.experiment.lockstep import run_unit
-    from pipeline.experiment.protocols import ChosenRecipe, choose_recipe
+    from pipeline.experiment.progress import Pace
+    from pipeline.experiment.recipes import ChosenRecipe, choose_recipe
+    from pipeline.experiment.result import Result
 
 _PLACES = {
-    "ChosenRecipe": "protocols",
+    "ChosenRecipe": "recipes",
     "ExperimentData": "data",
-    "Result": "comparing",
+    "Pace": "progress",
+    "Result": "result",
     "check": "checking",
-    "choose_recipe": "protocols",
+    "choose_recipe": "recipes",
     "compare": "comparing",
     "run_unit": "lockstep",
 }
@@ -39,6 +42,7 @@ __all__ = [
     "Arm",
     "ChosenRecipe",
     "ExperimentData",
+    "Pace",
     "Point",
     "Protocol",
     "Result",

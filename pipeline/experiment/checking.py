@@ -7,7 +7,7 @@ import torch
 
 from pipeline.errors import ExperimentError, PipelineError
 from pipeline.experiment.data import ExperimentData
-from pipeline.experiment.planning import arms
+from pipeline.experiment.planning import arms, network_of
 from pipeline.experiment.protocols import strategy_of
 from pipeline.experiment.records import Settings
 from pipeline.models.base import Classifier
@@ -33,9 +33,7 @@ def check(settings: Settings, data: ExperimentData) -> None:
     """
     data = data.for_settings(settings)
     _check_settings(settings, data)
-    models = {
-        name: _untrained(name, data) for name in {settings.model} | {arm.trains for arm in arms(settings) if arm.trains}
-    }
+    models = {name: _untrained(name, data) for name in {network_of(arm, settings) for arm in arms(settings)}}
     for spec in settings.strategies:
         _try(spec, settings, data, models[settings.model])
 

@@ -72,7 +72,7 @@ def _pixels(image: Any, place: int) -> Pixels:
     try:
         if isinstance(image, Image.Image):
             return normalize(image)[0]
-        array = as_image(image.numpy() if isinstance(image, Tensor) else np.asarray(image))
+        array = as_image(_rows_first(image) if isinstance(image, Tensor) else np.asarray(image))
         if array.ndim == 3 and array.shape[2] == 4:
             return normalize(Image.fromarray(_bytes(array), "RGBA"))[0]
         return np.ascontiguousarray(_bytes(array))
@@ -80,6 +80,12 @@ def _pixels(image: Any, place: int) -> Pixels:
         raise DataError(
             f"expected an image as item {place} of the data set, got one that cannot be used: {error}"
         ) from error
+
+
+def _rows_first(image: Tensor) -> NDArray[Any]:
+    """Tensors of torch data sets are (C, H, W), also where H or W could pass for channels."""
+    array = image.detach().cpu().numpy()
+    return np.moveaxis(array, 0, 2) if array.ndim == 3 else array
 
 
 def _bytes(array: NDArray[Any]) -> Pixels:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from pipeline.experiment.data import ExperimentData
+from pipeline.experiment.keys import key_of
 from pipeline.experiment.planning import source_of
-from pipeline.experiment.protocols import Recipe
 from pipeline.experiment.records import Arm, Point, Settings
 from pipeline.experiment.resuming import Resumed
 from pipeline.experiment.run import ArmRun
-from pipeline.experiment.state import StateFile, key_of
+from pipeline.experiment.state import StateFile
 from pipeline.experiment.trainers import train_lessons
+from pipeline.training.dispatch import Recipe
 
 Progress = Callable[[int, int, str], None]
 OnPoint = Callable[[Arm, int, Point], None]
@@ -68,17 +70,53 @@ def run_unit(
     data, done = data.for_settings(settings), done or {}
     together = device.type == "cuda" if batched is None else batched
     with _place(folder) as place:
-        runs = []
-        for seed in seeds:
-            scratch = place / "embedders" / "seed sets", place / "embedders" / _file_name(arm, seed)
-            run = ArmRun(
-                data, settings, arm, seed, device=device, scratch=scratch, source=_source_points(arm, seed, done)
-            )
-            key = key_of(data.fingerprint(), _deciding(settings), recipe, arm, seed, device.type)
-            file = StateFile(place / "runs" / f"{_file_name(arm, seed)}.safetensors", key, scratch[1])
-            runs.append(Resumed(run, file, done.get((arm, seed), ()), on_point))
+        work = _Work(data, settings, recipe, arm, device, place, done, on_point)
+        runs = [work.of_seed(seed) for seed in seeds]
         _Lockstep(runs, recipe, device, together, on_progress).go()
     return {item.run.seed: tuple(item.run.points) for item in runs}
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What all runs of a unit share."""
+
+    data: ExperimentData
+    settings: Settings
+    recipe: Recipe
+    arm: Arm
+    device: torch.device
+    place: Path
+    done: Points
+    on_point: OnPoint | None
+
+    def of_seed(self, seed: int) -> Resumed:
+        """Return a run that is not started yet, with its files."""
+        name, embedders = _file_name(self.arm, seed), self.place / "embedders"
+        source = source_of(self.arm)
+        run = ArmRun(
+            self.data,
+            self.settings,
+            self.arm,
+            seed,
+            device=self.device,
+            scratch=(embedders / "seed sets", embedders / name),
+            source=None if source is None else self.done.get((source, seed), ()),
+        )
+        first = key_of(*self._deciding(), run.network, bool(source), seed)
+        files = self.place / "runs"
+        return Resumed(
+            run,
+            StateFile(files / f"{name}.safetensors", key_of(*self._deciding(), self.arm, seed), embedders / name),
+            StateFile(files / f"first-{first[:16]}.safetensors", first),
+            self.done.get((self.arm, seed), ()),
+            self.on_point,
+        )
+
+    def _deciding(self) -> tuple[object, ...]:
+        """Return all that decides points apart from arm and seed; how many labels there will be does not."""
+        settings = self.settings
+        of_settings = settings.model, settings.batch, settings.seed_labels, settings.protocol, settings.cold_start
+        return (self.data.fingerprint(), *of_settings, settings.copy_rounds, self.recipe, self.device.type)
 
 
 class _Lockstep:
@@ -139,23 +177,6 @@ class _Lockstep:
             self.on_progress(points, self.wanted, f"{arm}, seed {seeds}: {text}{part}")
 
         return tell
-
-
-def _source_points(arm: Arm, seed: int, done: Points) -> Sequence[Point] | None:
-    source = source_of(arm)
-    return None if source is None else done.get((source, seed), ())
-
-
-def _deciding(settings: Settings) -> tuple[object, ...]:
-    """Return the settings that decide a run's points, apart from how many there are."""
-    return (
-        settings.model,
-        settings.batch,
-        settings.seed_labels,
-        settings.protocol,
-        settings.cold_start,
-        settings.copy_rounds,
-    )
 
 
 def _file_name(arm: Arm, seed: int) -> str:

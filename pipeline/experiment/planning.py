@@ -67,6 +67,11 @@ def plan(settings: Settings, *, together: int | None = None) -> tuple[Unit, ...]
     return tuple(Unit(arm=arm, seeds=part, needs=source_of(arm)) for arm in arms(settings) for part in parts)
 
 
+def network_of(arm: Arm, settings: Settings) -> str:
+    """Return the network that an arm trains."""
+    return arm.trains or settings.model
+
+
 def source_of(arm: Arm) -> Arm | None:
     """Return the arm that chooses for a transfer; None for an arm that asks itself."""
     return Arm(arm.strategy) if arm.trains else None

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, cast
 
-import torch
-
-from pipeline.experiment.data import ExperimentData
+from pipeline.experiment.recipes import ChosenRecipe, choose_recipe
 from pipeline.experiment.records import Protocol, Settings
 from pipeline.strategies.base import Strategy
 from pipeline.strategies.copies import WithCopies
@@ -16,49 +13,12 @@ from pipeline.strategies.dfal import DFAL0
 from pipeline.strategies.mixed import Mixed
 from pipeline.strategies.registry import get_strategy
 from pipeline.strategies.subsampled import Subsampled
-from pipeline.training.recipes import SupervisedRecipe, recipe_by_name
+from pipeline.training.dispatch import Recipe
 
-Recipe = SupervisedRecipe
+__all__ = ["ChosenRecipe", "Recipe", "choose_recipe", "copy_rounds_of", "strategy_of"]
 
 PAPER_CANDIDATES = 300
 PAPER_ITERATIONS = 10
-
-Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChosenRecipe:
-    """How the classifiers of a comparison train, and what it cost to find out.
-
-    Attributes:
-        recipe: The same for all arms of a network.
-        labels_spent: Labels that tuning looked at, apart from those of the curves; 0 without tuning.
-        about: What was tried and found, as plain values for the record.
-    """
-
-    recipe: Recipe
-    labels_spent: int = 0
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-
-def choose_recipe(
-    data: ExperimentData,
-    settings: Settings,
-    *,
-    model: str | None = None,
-    device: torch.device,
-    on_progress: Progress | None = None,
-) -> ChosenRecipe:
-    """Return the recipe that all arms of a network train by; 'tuned' tunes one first, on random label sets.
-
-    Args:
-        data: All images of the comparison.
-        settings: The comparison.
-        model: The network; None is the one that asks. A transfer's second network gets a recipe of its own.
-        device: Where to tune.
-        on_progress: Called with (done, total, a line to show); raising stops.
-    """
-    return ChosenRecipe(recipe=recipe_by_name(settings.recipe))
 
 
 def strategy_of(spec: str, protocol: Protocol) -> Strategy:

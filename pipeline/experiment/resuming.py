@@ -6,11 +6,12 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 
+from torch import nn
+
 from pipeline.errors import ExperimentError
 from pipeline.experiment.records import Arm, Point
 from pipeline.experiment.run import ArmRun
 from pipeline.experiment.state import StateFile
-from pipeline.models.base import Classifier
 from pipeline.training.labeled import TrainingReport
 
 Progress = Callable[[int, int, str], None]
@@ -27,12 +28,15 @@ class Resumed:
     Args:
         run: A fresh run.
         file: Where it keeps its state.
+        first: The state after the first point, which all arms of a seed share: it is one and the same model.
         done: Points that are known already, from the first one on.
         on_point: Receives every point that is not among them.
     """
 
-    def __init__(self, run: ArmRun, file: StateFile, done: Sequence[Point], on_point: OnPoint | None) -> None:
-        self.run, self.file, self.done, self.on_point = run, file, tuple(done), on_point
+    def __init__(
+        self, run: ArmRun, file: StateFile, first: StateFile, done: Sequence[Point], on_point: OnPoint | None
+    ) -> None:
+        self.run, self.file, self.first, self.done, self.on_point = run, file, first, tuple(done), on_point
 
     def start(self) -> None:
         """Take up the run where its file says it stood, or start it anew; hand over points that nobody got yet.
@@ -47,21 +51,24 @@ class Resumed:
                 "they are of other settings: start a new comparison"
             )
         if not self.file.restore(self.run) or not self._fits():
-            if self.done:
-                _log.warning(
-                    "%s has no state to go on from: its first %d points are computed again to check them",
-                    self._name,
-                    len(self.done),
-                )
-            self.run.forget()
-            if self.file.scratch is not None:
-                shutil.rmtree(self.file.scratch, ignore_errors=True)
+            self._start_anew()
         for place in range(len(self.done), len(self.run.points)):
             self._hand_over(self.run.points[place])
 
+    def _start_anew(self) -> None:
+        if self.done:
+            _log.warning("%s has no state to go on from: its %d points are checked anew", self._name, len(self.done))
+        self.run.forget()
+        if self.file.scratch is not None:
+            shutil.rmtree(self.file.scratch, ignore_errors=True)
+        if self.first.restore(self.run) and not self._fits():
+            self.run.forget()
+
     def _fits(self) -> bool:
-        """Return whether the file's points are those done before, and of this length of run."""
+        """Return whether the file's points are those done before, and the run can go on from them."""
         run = self.run
+        if run.points and run.asked is None and run.asks_with_model and run.model is None:
+            return False  # it was finished when there were fewer labels to reach
         labels = [point.labels for point in run.points]
         if run.asked is not None:
             labels.append(sum(len(point.queried) for point in run.points) + len(run.asked.ids))
@@ -74,7 +81,7 @@ class Resumed:
         self.run.ask(on_progress)
         self.file.save(self.run)
 
-    def finish(self, model: Classifier, report: TrainingReport) -> None:
+    def finish(self, model: nn.Module, report: TrainingReport) -> None:
         """Make the point, write it down, then hand it over: whoever keeps it may be killed in between.
 
         Raises:
@@ -85,6 +92,8 @@ class Resumed:
         if place < len(self.done):
             self._check(self.done[place], point)
         self.file.save(self.run)
+        if place == 0 and not self.first.path.exists():
+            self.first.save(self.run)
         if place >= len(self.done):
             self._hand_over(point)
 

@@ -16,20 +16,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.errors import ExperimentError
 from pipeline.experiment.data import ExperimentData
 from pipeline.experiment.measuring import measure
-from pipeline.experiment.planning import label_counts
+from pipeline.experiment.planning import label_counts, network_of
 from pipeline.experiment.protocols import copy_rounds_of, strategy_of
 from pipeline.experiment.records import Arm, Point, Settings
-from pipeline.experiment.trainers import Lesson
 from pipeline.models.base import Classifier
 from pipeline.models.registry import build_model
 from pipeline.randomness import derive_seed
 from pipeline.strategies.base import QueryContext, Selection, Strategy
 from pipeline.strategies.registry import get_strategy
+from pipeline.training.batched import Lesson
 from pipeline.training.labeled import LabeledImages, TrainingReport
 
 Ids = NDArray[np.int64]
@@ -104,7 +104,7 @@ class ArmRun:
         self.asked: Asked | None = None
         self.copies: tuple[Copies, ...] = ()
         self.pseudo: tuple[Ids, Ids] | None = None
-        self.model: Classifier | None = None
+        self.model: nn.Module | None = None
         self._scratch = scratch
         self._source = self._check_source(source)
 
@@ -141,7 +141,7 @@ class ArmRun:
     @property
     def network(self) -> str:
         """The network that trains."""
-        return self.arm.trains or self.settings.model
+        return network_of(self.arm, self.settings)
 
     def ask(self, on_progress: Progress | None = None) -> None:
         """Choose the next images: the first by the cold start, later ones by the strategy; a transfer reads them.
@@ -204,8 +204,9 @@ class ArmRun:
             kept.append(Copies(turn=turn, ids=chosen.ids[made], images=chosen.copies[torch.from_numpy(made)].clone()))
         self.copies = tuple(kept)
         self.pseudo = None
+        forgets = self.settings.protocol == "paper"  # the CEAL of its authors threw them away
         if chosen.pseudo_ids is not None and chosen.pseudo_targets is not None and len(chosen.pseudo_ids):
-            self.pseudo = chosen.pseudo_ids, chosen.pseudo_targets
+            self.pseudo = None if forgets else (chosen.pseudo_ids, chosen.pseudo_targets)
 
     def lesson(self) -> Lesson:
         """Return what the round's model learns: the same until the next round is asked."""
@@ -244,7 +245,7 @@ class ArmRun:
             ids=torch.from_numpy(ids),
         )
 
-    def finish(self, model: Classifier, report: TrainingReport) -> Point:
+    def finish(self, model: nn.Module, report: TrainingReport) -> Point:
         """Measure a trained model on the whole test set and keep it for the next ranking.
 
         Args:

@@ -7,7 +7,6 @@ trained anew, for that would need the copies and pseudo-labels of the round befo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -102,11 +101,6 @@ def point_from_dict(values: Mapping[str, Any]) -> Point:
     """
     lists = {name: tuple(values[name]) for name in ("class_recall", "class_labels", "queried")}
     return Point(**{**values, **lists})
-
-
-def key_of(*parts: object) -> str:
-    """Return a hash of all that decides a run's points, and of the version of torch that computes them."""
-    return hashlib.sha256("\n".join([torch.__version__, *map(repr, parts)]).encode()).hexdigest()[:32]
 
 
 def _tensors(run: ArmRun) -> dict[str, Tensor]:

@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 
-from pipeline.experiment.protocols import Recipe
-from pipeline.models.base import Classifier
-from pipeline.training.labeled import LabeledImages, TrainingReport
-from pipeline.training.supervised import train
+from pipeline.training.batched import Lesson, can_batch, train_batched
+from pipeline.training.dispatch import Recipe, train_by
+from pipeline.training.labeled import TrainingReport
+from pipeline.training.recipes import SupervisedRecipe
 
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """What one model learns.
-
-    Attributes:
-        model: With its first weights.
-        labeled: The labeled images.
-        seed: Of order, augmentation and dropout.
-        copies: Adversarial copies.
-        pseudo: Pseudo-labeled images.
-    """
-
-    model: Classifier
-    labeled: LabeledImages
-    seed: int
-    copies: LabeledImages | None = None
-    pseudo: LabeledImages | None = None
 
 
 def train_lessons(
@@ -48,20 +28,21 @@ def train_lessons(
         lessons: Models with what they learn.
         recipe: How to train.
         device: Where to; the models are left there, in eval mode.
-        together: Whether as one batched program.
+        together: As one batched program, where the network (one with BatchNorm cannot) and the recipe can.
         on_progress: Called with (steps done, steps planned, a line to show); raising stops.
     """
+    if together and len(lessons) > 1 and isinstance(recipe, SupervisedRecipe) and can_batch(lessons[0].model):
+        yield from enumerate(train_batched(lessons, recipe, device=device, on_progress=on_progress))
+        return
     for place, lesson in enumerate(lessons):
-        yield (
-            place,
-            train(
-                lesson.model,
-                lesson.labeled,
-                recipe,
-                seed=lesson.seed,
-                device=device,
-                copies=lesson.copies,
-                pseudo=lesson.pseudo,
-                on_progress=on_progress,
-            ),
+        report = train_by(
+            recipe,
+            lesson.model,
+            lesson.labeled,
+            seed=lesson.seed,
+            device=device,
+            copies=lesson.copies,
+            pseudo=lesson.pseudo,
+            on_progress=on_progress,
         )
+        yield place, report
