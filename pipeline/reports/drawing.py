@@ -11,7 +11,7 @@ _LABEL = re.compile(r'(<path aria-label="([^"]*)"[^>]*?)(?:/>|></path>)')
 _ID = re.compile(r'((?:\bid="|url\(#|href="#))([\w-]+)')
 
 
-def svg(spec: dict[str, Any], *, prefix: str = "", ink: str = "currentColor") -> str:
+def svg(spec: dict[str, Any], *, prefix: str = "part-", ink: str = "currentColor") -> str:
     """Return a chart as SVG on a clear ground; what a page shows on hover is a title of each mark, without a script.
 
     Args:
@@ -22,8 +22,7 @@ def svg(spec: dict[str, Any], *, prefix: str = "", ink: str = "currentColor") ->
     import vl_convert
 
     drawn = vl_convert.vegalite_to_svg(spec, vl_version=_version(), config=_config(ink, None), allowed_base_urls=[])
-    named = _ID.sub(rf"\1{prefix}\2", drawn) if prefix else drawn
-    return _LABEL.sub(r"\1><title>\2</title></path>", named)
+    return _LABEL.sub(r"\1><title>\2</title></path>", _renamed(drawn, prefix))
 
 
 def png(spec: dict[str, Any], *, scale: float = 2.0) -> bytes:
@@ -34,6 +33,12 @@ def png(spec: dict[str, Any], *, scale: float = 2.0) -> bytes:
         spec, vl_version=_version(), scale=scale, config=_config("#1c1d2b", "#ffffff"), allowed_base_urls=[]
     )
     return drawn
+
+
+def _renamed(drawn: str, prefix: str) -> str:
+    """Number ids anew: the renderer counts them on from chart to chart, and equal charts must be equal bytes."""
+    names: dict[str, str] = {}
+    return _ID.sub(lambda found: found[1] + names.setdefault(found[2], f"{prefix}{len(names)}"), drawn)
 
 
 @cache

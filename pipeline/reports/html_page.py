@@ -138,11 +138,11 @@ def _figures(drawn: Figures, *names: str) -> str:
 
 _PARTS: tuple[tuple[str, str, Callable[[Report, Figures], str]], ...] = (
     ("verdict", "", _verdict),
-    ("curves", "Curves and differences", _curves),
+    ("curves", "Curves", _curves),
     ("tables", "Tables", _tables),
-    ("pairs", "Everybody against everybody", _pairs),
+    ("pairs", "All pairs", _pairs),
     ("along", "Along the way", _along),
     ("asked", "What was asked", _asked),
-    ("published", "Published beside ours", _published),
+    ("published", "Published", _published),
     ("how", "How it was made", _how),
 )

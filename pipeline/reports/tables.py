@@ -51,8 +51,8 @@ def overview_table(summary: Summary) -> Table:
             *covers,
             "area (%)",
             f"final (%), {last} labels",
-            "one ranking (s)",
-            "one training (s)",
+            "ranking (s)",
+            "training (s)",
         ),
         rows=rows,
         note=(
@@ -130,7 +130,7 @@ def published_rows(summary: Summary, table: PublishedTable) -> Table:
     """Return a published table with ours beside it: its label counts, our means with intervals where we have them."""
     header = ["arm"]
     for labels in table.labels:
-        header += [f"{labels}: published", f"{labels}: ours"]
+        header += [f"{labels}: theirs", f"{labels}: ours"]
     names = [arm.name for arm in summary.arms if not arm.trains]
     rows = []
     for name in dict.fromkeys([*table.accuracy, *names]):
@@ -143,7 +143,7 @@ def published_rows(summary: Summary, table: PublishedTable) -> Table:
         title=f"Published beside ours: {table.dataset}, {table.network}",
         header=tuple(header),
         rows=tuple(rows),
-        note=f"Published: {table.source}. {table.remarks} Ours: means of final models over the seeds.",
+        note=f"Theirs: {table.source}. {table.remarks} Ours: means over the seeds of the models themselves.",
     )
 
 

@@ -34,8 +34,15 @@ class Estimate:
     seeds: int
 
 
-def t_interval(values: ArrayLike, confidence: float = 0.95) -> Estimate:
+def t_interval(
+    values: ArrayLike, confidence: float = 0.95, *, within: tuple[float, float] = (-math.inf, math.inf)
+) -> Estimate:
     """Return the mean of values (S,) with Student's t interval; without one for a single value.
+
+    Args:
+        values: One for each seed.
+        confidence: In (0, 1).
+        within: What is possible at all, such as (0, 1) for an accuracy; the interval ends there.
 
     Raises:
         DataError: There is no value, or one is not finite.
@@ -51,7 +58,7 @@ def t_interval(values: ArrayLike, confidence: float = 0.95) -> Estimate:
     from scipy import stats
 
     half = float(stats.t.ppf(0.5 + confidence / 2, size - 1)) * float(found.std(ddof=1)) / math.sqrt(size)
-    return Estimate(mean=mean, low=mean - half, high=mean + half, seeds=size)
+    return Estimate(mean=mean, low=max(within[0], mean - half), high=min(within[1], mean + half), seeds=size)
 
 
 def bootstrap_bands(

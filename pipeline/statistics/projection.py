@@ -36,6 +36,8 @@ def queries_map(
         raise DataError(f"expected finite features (N, D) with N >= 1, got shape {table.shape} or values that are not")
     if method not in ("tsne", "pca"):
         raise DataError(f"expected the method 'tsne' or 'pca', got {method!r}")
+    if len(table) == 1:
+        return np.zeros((1, 2), dtype=np.float32)
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
@@ -51,7 +53,7 @@ def map_sample(pool: Iterable[int], queried: Iterable[int], *, size: int = 1500,
     """Return the ids to put on a map, rising: everything queried, and others of the pool at random up to `size`.
 
     >>> map_sample(range(100), [3, 7], size=4, seed=0)
-    [3, 7, 27, 85]
+    [3, 7, 64, 84]
     """
     asked = sorted(set(queried))
     others = np.array(sorted(set(pool) - set(asked)), dtype=np.int64)

@@ -83,7 +83,7 @@ def labels_to(curve: Curve, target: float) -> float | None:
 def at_budget(curves: Sequence[Curve], budget: int, confidence: float) -> AtBudget | None:
     """Return accuracy at a budget over all runs that got there; None if none did."""
     found = [value for curve in curves if (value := accuracy_at(curve, budget)) is not None]
-    return AtBudget(labels=budget, accuracy=t_interval(found, confidence)) if found else None
+    return AtBudget(labels=budget, accuracy=t_interval(found, confidence, within=(0, 1))) if found else None
 
 
 def to_target(curves: Sequence[Curve], target: float, last: int) -> ToTarget:

@@ -72,7 +72,7 @@ def rare_class_recall(summary: Summary, *, width: int = 620, height: int = 300) 
 def _curve_rows(arm: ArmSummary) -> list[Spec]:
     means = [
         {
-            "kind": "mean", "arm": arm.name, "network": arm.trains, "labels": point.labels,
+            "kind": "mean", "arm": arm.name, "network": _panel(arm.trains), "labels": point.labels,
             "accuracy": points_of(point.mean),
             "low": None if point.low is None else points_of(point.low),
             "high": None if point.high is None else points_of(point.high),
@@ -84,7 +84,7 @@ def _curve_rows(arm: ArmSummary) -> list[Spec]:
         return means
     runs = [
         {
-            "kind": "run", "arm": arm.name, "network": arm.trains, "seed": seed, "labels": labels,
+            "kind": "run", "arm": arm.name, "network": _panel(arm.trains), "seed": seed, "labels": labels,
             "accuracy": points_of(accuracy),
         }
         for seed, points in arm.runs.items()
@@ -105,7 +105,7 @@ def _figure(
 ) -> Spec | None:
     values: list[Spec] = [
         {
-            "arm": arm.name, "network": arm.trains, "labels": point.labels, "value": value,
+            "arm": arm.name, "network": _panel(arm.trains), "labels": point.labels, "value": value,
             "text": f"{arm.name}, {point.labels} labels: {value:.1f}",
         }
         for arm in summary.arms
@@ -137,16 +137,19 @@ def _figure(
 
 def _panels(summary: Summary, values: list[Spec], layers: list[Spec], width: int, height: int, name: str) -> Spec:
     """Return layers over values, one panel for each network that was trained."""
-    networks = list(dict.fromkeys(arm.trains for arm in summary.arms))
+    networks = list(dict.fromkeys(_panel(arm.trains) for arm in summary.arms))
     head: Spec = {"$schema": SCHEMA, "description": name, "data": {"values": values}}
     if len(networks) == 1:
         return {**head, "width": width, "height": height, "layer": layers}
-    shown = {"labelExpr": "datum.label == '' ? 'the network that asks' : 'trains ' + datum.label", "title": None}
     return {
         **head,
-        "facet": {"column": {"field": "network", "type": "nominal", "sort": networks, "header": shown}},
+        "facet": {"column": {"field": "network", "type": "nominal", "sort": networks, "title": None}},
         "spec": {"width": width // 2, "height": height, "layer": layers},
     }
+
+
+def _panel(trains: str) -> str:
+    return f"trains {trains}" if trains else "trains the network that asks"
 
 
 def _hover() -> Spec:
