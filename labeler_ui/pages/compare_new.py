@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from db import commands
+from db.errors import StoreError
 from db.records import Project, Role
 from labeler_ui import compare_words as words
 from labeler_ui.pages.said import attempt
@@ -17,6 +18,7 @@ from labeler_ui.pages.visit import Visit
 from pipeline.catalog import MODELS, STRATEGIES
 
 USUAL = ("dfal", "margin", "bald", "core_set", "random_sampling")
+MOST_WISHES = 3
 BY_NAME = ("digits",)  # comes with scikit-learn; the others lie in a folder and are typed or started in a terminal
 PROTOCOLS = {
     "fair": "Fair: the whole pool for everyone, one recipe tuned on random sampling",
@@ -39,6 +41,7 @@ def show(here: Visit, data: Sequence[Project]) -> None:
     if not may_start(here):
         st.info("Administrators start comparisons. Ask one, or give them the command.", icon=":material/lock:")
         return
+    _wishes(here)
     given = _what(data)
     given |= _how()
     st.caption("The same in a terminal, with more choices (borderline compare \\-\\-help):")
@@ -51,6 +54,20 @@ def show(here: Visit, data: Sequence[Project]) -> None:
         done = "The comparison is on its way. It appears here when its images are read."
         if attempt(lambda: commands.post(here.database, here.actor, None, "compare", payload_of(given), key), done):
             st.rerun()
+
+
+def _wishes(here: Visit) -> None:
+    """Tell of comparisons that were asked for here and have not begun, or could not."""
+    try:
+        recent = commands.recent(here.database, here.actor, None, MOST_WISHES)
+    except StoreError:
+        return
+    for wish in recent:
+        if wish.kind == "compare" and wish.state == "pending":
+            st.caption(":material/hourglass_empty: A comparison is on its way; `borderline up` carries it out.")
+        elif wish.kind == "compare" and wish.state == "failed":
+            first = next(iter(wish.message.splitlines()), "")
+            st.warning(f"A comparison could not be carried out: {plain(first)}", icon=":material/error:")
 
 
 def problem_of(given: dict[str, Any]) -> str:
