@@ -21,6 +21,7 @@ from labeler_ui.query_map import Places, map_points, read_map
 from pipeline.statistics.charts import queries_chart
 
 Color = Literal["round", "class"]
+COLORS: tuple[Color, ...] = ("round", "class")
 KIND = "map"
 WIDTH = 240
 MOST_PANELS = 6
@@ -48,10 +49,8 @@ def show(here: Visit, comparison: Comparison, project: Project, runs: Sequence[C
     seed = left.selectbox("Seed", queried.seeds_of(runs, chosen), key=f"{key}-seed")
     last = queried.rounds_of(runs, chosen, seed) - 1
     turn = middle.slider("Up to round", 0, last, last, key=f"{key}-round-{last}") if last > 0 else 0
-    color = right.segmented_control("Color by", ["round", "class"], default="round", required=True, key=f"{key}-color")
-    _panels(
-        places, {run.arm: run for run in runs if run.seed == seed and run.arm in chosen}, turn, color or "round", key
-    )
+    color = right.segmented_control("Color by", COLORS, default="round", required=True, key=f"{key}-color")
+    _panels(places, {run.arm: run for run in runs if run.seed == seed and run.arm in chosen}, turn, color, key)
     about = places.about or "Near images look alike to the model."
     st.caption(f"Every dot is an image; gray ones were not asked by that strategy. {plain(about)}")
 
