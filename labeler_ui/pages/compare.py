@@ -66,7 +66,7 @@ def _nothing_yet(here: Visit, simulated: Sequence[Project]) -> None:
         "classes are known, several times each, and tells the difference with its interval. There is none yet. "
         "To try it with handwritten digits, in a few minutes:"
     )
-    st.code(EXAMPLE, language="bash")
+    st.code(EXAMPLE, language=None, wrap_lines=True)
     st.caption("Its results appear here while it runs. It can be stopped at any time and goes on where it was.")
     st.subheader("Or start one here", anchor=False)
     compare_new.show(here, simulated)

@@ -21,7 +21,7 @@ def show(comparison: Comparison, project: Project) -> None:
     """Draw all that is needed to judge a comparison, and to repeat it."""
     st.subheader("The command", anchor=False)
     st.caption("Given again it goes on, or shows what is there.")
-    st.code(words.command(comparison.settings, comparison.about), language="bash", wrap_lines=True)
+    st.code(words.command(comparison.settings, comparison.about), language=None, wrap_lines=True)
     left, right = st.columns(2)
     with left:
         st.subheader("Settings", anchor=False)

@@ -45,7 +45,7 @@ def show(here: Visit, data: Sequence[Project]) -> None:
     given = _what(data)
     given |= _how()
     st.caption("The same in a terminal, with more choices (borderline compare \\-\\-help):")
-    st.code(words.command(given), language="bash")
+    st.code(words.command(given), language=None, wrap_lines=True)
     problem = problem_of(given)
     if problem:
         st.warning(plain(problem), icon=":material/edit:")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from db.records import Role
 from labeler_ui.pages import compare, label, people, progress, project, quality, review, visit
-from labeler_ui.theme import LOGO, favicon
+from labeler_ui.theme import LOGO, details, favicon
 
 
 class PageEntry(NamedTuple):
@@ -41,6 +41,7 @@ def main() -> None:
     """Draw the frame and run the chosen page."""
     st.set_page_config(page_title="Borderline", page_icon=favicon(), layout="wide")
     st.logo(LOGO, size="large")
+    st.html(details(st.context.theme.type))
     here = visit.look()
     if here is None:
         st.navigation([st.Page(lambda: None, title="Log in")], position="hidden")
