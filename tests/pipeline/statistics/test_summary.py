@@ -157,3 +157,10 @@ def test_budgets_and_targets_as_asked() -> None:
     assert arm.budgets[1].accuracy.mean == pytest.approx(arm.curve[1].mean)
     assert [(target.target, target.reached) for target in arm.targets] == [(0.6, 8), (0.99, 0)]
     assert LABELS[0] <= arm.targets[0].fewest <= arm.targets[0].median <= arm.targets[0].most
+
+
+def test_the_random_arm_shows_what_is_rare_better_than_a_small_seed_set() -> None:
+    recall = [[0.9] * 3] * 2
+    drawn = followed("random_sampling", 0, [[2, 2, 2], [30, 28, 2]], recall)
+    chosen = followed("dfal", 0, [[2, 2, 2], [20, 20, 20]], recall)
+    assert summarize([chosen, drawn]).rare_classes == (2,)
