@@ -49,7 +49,7 @@ def details(kind: str | None) -> str:
         kind: 'light' or 'dark'; None, before the browser has told, is light.
     """
     tags = f"[data-tag] {{ background-color: {INDIGO} !important; color: #ffffff; }}"
-    chosen = '[data-testid="stBaseButton-segmented_controlActive"] p { color: #a5b4fc; }'
+    chosen = '[data-testid="stButtonGroup"] [aria-checked="true"] p { color: #a5b4fc; }'
     return f"<style>{tags}{chosen if kind == 'dark' else ''}</style>"
 
 
