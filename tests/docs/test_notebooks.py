@@ -11,7 +11,7 @@ from tests.support import require
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "docs").glob("*.ipynb"))
-LESS = {"labels=60": "labels=40", "(0, 1, 2, 3, 4)": "(0, 1)", '"dfal", "margin", ': '"margin", '}
+LESS = {"labels=60": "labels=40", "(0, 1, 2, 3, 4)": "(0, 1)", '"margin", ': ""}
 
 
 def read(path: Path) -> nbformat.NotebookNode:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import subprocess
 import sys
 import zipfile
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -15,10 +17,11 @@ from db import access, comparison_log, comparisons, jobs, projects
 from db.engine import Database
 from db.records import ProjectSpec, Role
 from labeler_ui import compare_rows as rows
-from labeler_ui.pages import compare_data, compare_downloads, compare_report, visit
+from labeler_ui.pages import compare_data, compare_downloads, compare_images, compare_map, compare_report, visit
 from labeler_ui.pages.compare import TABS
 from labeler_ui.pages.compare_data import by_arm
 from labeler_ui.pages.compare_new import problem_of
+from labeler_ui.query_map import Places, map_points
 from pipeline.reports import html_page
 from pipeline.statistics import summarize
 from tests.labeler_ui.comparison_scene import ARMS, LABELS, SEEDS, Stored, runs, stored
@@ -80,7 +83,7 @@ def test_every_tab_of_a_finished_comparison_can_be_drawn(database: Database) -> 
 def test_the_verdict_comes_first_and_can_be_about_another_arm(database: Database) -> None:
     scene = stored(database)
     test = compare_page(scene)
-    assert "dfal beats random_sampling by" in said(test)
+    assert "dfal beats core_set by" in said(test)
     test.selectbox(key=f"reference-{scene.id}").select("core_set").run()
     assert "#### core_set loses to" in said(test)
 
@@ -243,6 +246,41 @@ def test_budgets_that_nobody_paid_for_are_a_dash() -> None:
     [first, *_] = rows.budget_rows(arms, [LABELS[0] - 1, LABELS[1]], 0.95)
     assert first[f"{LABELS[0] - 1} labels"] == rows.NOTHING
     assert "%" in first[f"{LABELS[1]} labels"]
+
+
+def test_the_truth_of_a_project_that_people_label_stays_hidden(database: Database) -> None:
+    labeled, scene = seed(database), small(database)
+    here = visit.Visit(database=database, actor=scene.actor, project=scene.project)
+    ids = [scene.comparison().id, *range(1, 200)]
+    assert compare_images.classes_of(here, scene.project, ids) != {}
+    marked = dataclasses.replace(scene.project, kind="labeling")
+    assert compare_images.classes_of(here, marked, ids) == {}
+    assert compare_images.classes_of(here, labeled.project, ids) == {}
+
+
+def test_a_map_that_was_changed_or_is_none_is_said(database: Database) -> None:
+    scene = small(database)
+    here = visit.Visit(database=database, actor=scene.actor, project=scene.project)
+    places = compare_map.places_of(here, scene.comparison(), scene.project)
+    assert places is not None
+    assert len(places.ids) == len(places.class_names) == 150
+    [file] = comparisons.files_of(database, scene.actor, scene.id)
+    path = database.home / file.path
+    path.write_bytes(path.read_bytes().replace(b"1", b"2"))
+    with pytest.raises(ValueError, match="changed since"):
+        compare_map.places_of(here, scene.comparison(), scene.project)
+    test = compare_page(scene, tab="Map")
+    assert not test.exception
+    assert "changed since it was made" in said(test)
+
+
+def test_the_map_shows_what_was_asked_up_to_a_round() -> None:
+    places = Places(ids=np.arange(100, 500), xy=np.zeros((400, 2)))
+    run = next(run for run in runs(range(100, 500)) if run.arm == "dfal")
+    points = map_points(places, run.points, "dfal", 1)
+    asked = [entry for entry in points if entry.arm == "dfal"]
+    assert sorted(entry.round for entry in asked) == [0] * LABELS[0] + [1] * (LABELS[1] - LABELS[0])
+    assert len(points) == 400
 
 
 def test_the_page_imports_no_torch() -> None:
