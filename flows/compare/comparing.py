@@ -72,7 +72,11 @@ def begin(store: Store, options: CompareOptions, reporter: Reporter) -> Comparis
         runs=tuple((arm.name, seed) for arm in arms(settings) for seed in settings.seeds),
         points_wanted=len(arms(settings)) * len(settings.seeds) * len(label_counts(settings)),
     )
-    return comparisons.start_or_find(store.database, store.actor, project.id, new)
+    found = comparisons.start_or_find(store.database, store.actor, project.id, new)
+    if options.data_dir is None:
+        return found
+    about = {"data_dir": str(options.data_dir.absolute())}  # to give the command again; the folder decides nothing
+    return comparison_log.add_about(store.database, store.actor, found.id, about)
 
 
 def _name(options: CompareOptions, project: Project) -> str:

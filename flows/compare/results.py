@@ -113,6 +113,7 @@ def command_of(found: Comparison) -> str:
     settings, first = settings_of(found.settings), min(settings_of(found.settings).seeds)
     given: dict[str, object] = {
         "dataset": found.settings.get("dataset", ""),
+        "data": found.about.get("data_dir"),
         "strategies": ",".join(settings.strategies),
         **{name: getattr(settings, name) for name in ("model", "labels", "batch", "seed_labels")},
         "seeds": len(settings.seeds),

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from db import access, comparison_log, comparisons, jobs, projects
+from db.comparison_rows import job_kind
 from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from db.records import Actor, ComparisonRun, Role
-from db.comparison_rows import job_kind
 from tests.db.comparing import ARMS, SEEDS, compared, first_run, new_comparison, point
 from tests.db.scenes import Scene, make_scene, new_file
 
