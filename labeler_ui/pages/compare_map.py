@@ -50,9 +50,15 @@ def show(here: Visit, comparison: Comparison, project: Project, runs: Sequence[C
     last = queried.rounds_of(runs, chosen, seed) - 1
     turn = middle.slider("Up to round", 0, last, last, key=f"{key}-round-{last}") if last > 0 else 0
     color = right.segmented_control("Color by", COLORS, default="round", required=True, key=f"{key}-color")
-    _panels(places, {run.arm: run for run in runs if run.seed == seed and run.arm in chosen}, turn, color, key)
+    _panels(places, _of_seed(runs, chosen, seed), turn, color, key)
     about = places.about or "Near images look alike to the model."
     st.caption(f"Every dot is an image; gray ones were not asked by that strategy. {plain(about)}")
+
+
+def _of_seed(runs: Sequence[ComparisonRun], chosen: Sequence[str], seed: int) -> dict[str, ComparisonRun]:
+    """Return the runs of a seed by arm, in the order in which the arms were chosen."""
+    there = {run.arm: run for run in runs if run.seed == seed}
+    return {arm: there[arm] for arm in chosen if arm in there}
 
 
 def _panels(places: Places, runs: dict[str, ComparisonRun], turn: int, color: Color, key: str) -> None:
@@ -62,6 +68,8 @@ def _panels(places: Places, runs: dict[str, ComparisonRun], turn: int, color: Co
         spec = queries_chart(map_points(places, run.points, arm, turn), color=color, width=WIDTH)
         if spec is not None:
             spec["config"] = {"legend": {"orient": "bottom", "columns": 5}}
+            if color == "round" and st.context.theme.type == "dark":  # late rounds stand out from either ground
+                spec["spec"]["layer"][1]["encoding"]["color"]["scale"]["reverse"] = False
             with panels[number % SIDE_BY_SIDE]:
                 draw_small(spec, f"{key}-{number}-{arm}", f"Where the images lie that {arm} asked up to round {turn}")
 
