@@ -53,8 +53,8 @@ def pending(database: Database, limit: int = 100) -> list[Command]:
     return database.read(lambda session: [_command(row) for row in session.scalars(statement)])
 
 
-def recent(database: Database, actor: Actor, project_id: int, limit: int = 10) -> list[Command]:
-    """Return the last wishes of a project, newest first, with what became of them.
+def recent(database: Database, actor: Actor, project_id: int | None, limit: int = 10) -> list[Command]:
+    """Return the last wishes of a project (None: of no project), newest first, with what became of them.
 
     Raises:
         PermissionDenied: below viewer in the project.

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from db import commands
-from db.errors import StoreBusy
 from flows import reconcile as reconciling
 from flows import rounds
-from flows.errors import AlreadyRunning
+from flows.answering import answering
+from flows.compare.wishes import carry_out
 from flows.ingest import IngestOptions, clear_inbox, ingest_source, require_allowed
-from flows.jobs import describe, working
+from flows.jobs import working
 from flows.report import ArtifactReporter, Reporter
 from flows.retrain import retrain_project
 from flows.store import Store, open_store
@@ -48,28 +46,12 @@ def ask(round_id: int) -> int:
     return rounds.ask(store, round_id, job)
 
 
-@contextmanager
-def _answering(store: Store, command_id: int | None) -> Iterator[list[str]]:
-    """Tell the person who gave the command on the page what came of it: the lines that the block appends."""
-    lines: list[str] = []
-    try:
-        yield lines
-    except (AlreadyRunning, StoreBusy):  # it stays pending and is taken up again
-        raise
-    except Exception as error:
-        if command_id is not None:
-            commands.finish(store.database, command_id, "failed", describe(error))
-        raise
-    if command_id is not None:
-        commands.finish(store.database, command_id, "done", "\n".join(lines))
-
-
 @flow(name="active_learning_round")
 def active_learning_round(project_id: int, command_id: int | None = None) -> dict[str, Any]:
     """Retrain, rank, enqueue: one turn of the loop."""
     with (
         open_store(system=True) as store,
-        _answering(store, command_id),
+        answering(store, command_id),
         working(store, project_id, "round", ArtifactReporter()) as job,
     ):
         _work.set((store, job))
@@ -84,7 +66,7 @@ def retrain(project_id: int, command_id: int | None = None) -> dict[str, Any]:
     """Train on the labels of today and make the new version current if it is not worse on validation."""
     with (
         open_store(system=True) as store,
-        _answering(store, command_id) as said,
+        answering(store, command_id) as said,
         working(store, project_id, "retrain", ArtifactReporter()) as job,
     ):
         outcome = retrain_project(store, project_id, job)
@@ -104,7 +86,7 @@ def ingest(
     """Read images into a project; an upload's own folder is emptied when they are in."""
     with (
         open_store(system=True) as store,
-        _answering(store, command_id) as said,
+        answering(store, command_id) as said,
         working(store, project_id, "ingest", ArtifactReporter()) as job,
     ):
         if command_id is not None:
@@ -117,10 +99,28 @@ def ingest(
     return outcome
 
 
+@flow(name="compare")
+def compare(
+    options: dict[str, Any] | None = None, comparison_id: int | None = None, command_id: int | None = None
+) -> dict[str, Any]:
+    """Compare strategies on data whose labels are known, or go on with a comparison; takes hours, may be killed.
+
+    Args:
+        options: What is compared, by the names of the command line; lists for strategies and seeds.
+        comparison_id: Of one that was begun before, instead.
+        command_id: Of the wish on the page that is answered at the end.
+    """
+    wish = {"comparison_id": comparison_id} if comparison_id is not None else options or {}
+    with open_store(system=True) as store, answering(store, command_id) as said:
+        number = carry_out(store, wish, ArtifactReporter())
+        said.append(f"Comparison {number} is done.")
+        return {"comparison_id": number}
+
+
 @flow(name="reconcile")
 def reconcile() -> dict[str, Any]:
     """Read SQL and start what is due; what was lost between two processes is found here, messages to others too."""
     with open_store(system=True) as store:
-        started = reconciling.reconcile(store, reconciling.start_deployment)
+        started = reconciling.reconcile(store, partial(reconciling.start, store))
         relay(store)
-        return {"started": [f"{work.flow} of project {work.project_id}" for work in started]}
+        return {"started": [f"{work.flow} {work.whose}" for work in started]}

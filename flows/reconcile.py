@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 MAX_KILLED_ATTEMPTS = 20
+COMPARE = "compare"
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,20 @@ class DueWork:
 
     Attributes:
         flow: Name of the flow (and of its deployment).
-        project_id: Whose work it is.
+        project_id: Whose work it is; None for a comparison whose images are not read yet.
         key: Two starts with the same key are one run.
         parameters: What the flow is called with.
     """
 
     flow: str
-    project_id: int
+    project_id: int | None
     key: str
     parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def whose(self) -> str:
+        """Say whose work it is."""
+        return "of no project yet" if self.project_id is None else f"of project {self.project_id}"
 
 
 def due_work(store: Store) -> list[DueWork]:
@@ -44,7 +50,7 @@ def due_work(store: Store) -> list[DueWork]:
     (``borderline round NAME``), so that broken data does not keep a machine busy for ever.
     """
     busy = {job.project_id for job in jobs.running(store.database, None)}
-    work = [item for item in _commanded(store) if item.project_id not in busy]
+    work = [item for item in _commanded(store) if item.project_id is None or item.project_id not in busy]
     commanded = {item.project_id for item in work}
     for due in rounds.due(store.database):
         last = jobs.latest(store.database, due.project_id, "round")
@@ -70,16 +76,20 @@ def needs_a_person(last: Job | None) -> bool:
 
 def _commanded(store: Store) -> list[DueWork]:
     """Turn the command rows that pages wrote into work; a command names its flow."""
-    flows = {"ingest": "ingest", "retrain": "retrain", "round": "active_learning_round"}
+    flows = {"ingest": "ingest", "retrain": "retrain", "round": "active_learning_round", COMPARE: COMPARE}
     work = []
     for command in commands.pending(store.database):
         flow = flows.get(command.kind)
-        if flow is None or command.project_id is None:
+        if flow is None or (command.project_id is None and flow != COMPARE):
             commands.finish(
                 store.database, command.id, "failed", f"expected one of {', '.join(flows)}, got {command.kind}"
             )
             continue
         parameters = {**command.payload, "project_id": command.project_id, "command_id": command.id}
+        if flow == COMPARE:
+            parameters = {"options": dict(command.payload), "command_id": command.id}
+            if "comparison_id" in command.payload:
+                parameters = {"comparison_id": command.payload["comparison_id"], "command_id": command.id}
         work.append(DueWork(flow, command.project_id, f"command-{command.id}", parameters))
     return work
 
@@ -98,8 +108,17 @@ def reconcile(store: Store, start: Callable[[DueWork], bool]) -> list[DueWork]:
             if start(work):
                 started.append(work)
         except Exception:  # one project's broken work never keeps the others from starting
-            logger.exception("%s of project %d could not be started", work.flow, work.project_id)
+            logger.exception("%s %s could not be started", work.flow, work.whose)
     return started
+
+
+def start(store: Store, work: DueWork) -> bool:
+    """Start a piece of work: on embedded parts a comparison has a process of its own, all else is a Prefect run."""
+    if work.flow == COMPARE and store.settings.prefect_api_url is None:
+        from flows.compare.wishes import start_process
+
+        return start_process(store, int(work.parameters["command_id"]))
+    return start_deployment(work)
 
 
 def start_deployment(work: DueWork) -> bool:

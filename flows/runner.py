@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flows.settings import Settings
@@ -20,7 +21,7 @@ DEPLOYMENT = "borderline"
 
 
 def main() -> None:
-    """Serve the deployments until SIGTERM; one flow run at a time, as Prefect on SQLite wants it."""
+    """Serve the deployments until SIGTERM; on embedded parts one flow run at a time, as Prefect on SQLite wants it."""
     settings = Settings()
     os.environ.update(settings.prefect_environment())
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -32,7 +33,8 @@ def main() -> None:
 
     wait_for_prefect(os.environ["PREFECT_API_URL"])
     stop = threading.Event()
-    runner = Runner(name="borderline", limit=1, query_seconds=POLL_SECONDS, pause_on_shutdown=False)
+    slots = 1 if settings.prefect_api_url is None else 2  # with a server of its own, a comparison leaves one to rounds
+    runner = Runner(name="borderline", limit=slots, query_seconds=POLL_SECONDS, pause_on_shutdown=False)
     for deployment in build_deployments(settings.reconcile_seconds):
         runner.add_deployment(deployment)
     bell = threading.Thread(target=ring_when_due, args=(settings, stop), name="doorbell", daemon=True)
@@ -54,22 +56,24 @@ def build_deployments(interval: float) -> list[RunnerDeployment]:
     flows = (deployments.active_learning_round, deployments.retrain, deployments.ingest)
     kind = EntrypointType.MODULE_PATH
     built: list[Any] = [flow.to_deployment(DEPLOYMENT, entrypoint_type=kind) for flow in flows]
+    # a team's comparison is one run at a time beside the rounds; on embedded parts it has a process of its own
+    built.append(deployments.compare.to_deployment(DEPLOYMENT, entrypoint_type=kind, concurrency_limit=1))
     built.append(deployments.reconcile.to_deployment(DEPLOYMENT, interval=interval, entrypoint_type=kind))
     return built
 
 
 def ring_when_due(settings: Settings, stop: threading.Event, seconds: float = POLL_SECONDS) -> None:
     """Look into SQL every second and start what is due, so that nobody waits for the interval of ``reconcile``."""
-    from flows.reconcile import reconcile, start_deployment
+    from flows.reconcile import reconcile, start
     from flows.store import open_store
 
     told: set[str] = set()
     with open_store(settings, system=True) as store:
         while not stop.wait(seconds):
             try:
-                for work in reconcile(store, start_deployment):
+                for work in reconcile(store, partial(start, store)):
                     if work.key not in told:
-                        logger.info("started %s of project %d (%s)", work.flow, work.project_id, work.key)
+                        logger.info("started %s %s (%s)", work.flow, work.whose, work.key)
                         told.add(work.key)
             except Exception:
                 logger.exception("the doorbell could not ring; it tries again")

@@ -20,20 +20,18 @@ from db.access import simulated_user
 from db.errors import NotFound
 from db.records import Actor, Answer, Project, ProjectSpec
 from flows.errors import UsageError
-from flows.ingest import IngestOptions, ingest_source
 from flows.jobs import working
+from flows.known_data import image_shape, open_known, pool_size, read_known
 from flows.learning import device_of
 from flows.report import Reporter
 from flows.retrain import retrain_project
 from flows.rounds import Batch, run_round
 from flows.store import Store
-from pipeline.data.sources import Source, open_source, with_test_split
+from pipeline.data.sources import Source
 from pipeline.strategies.registry import get_strategy
 
 ANNOTATOR = "simulated annotator"
 WINDOW = 20
-TEST_FRACTION = 0.2
-SPLIT_SEED = 0
 COLD_START = "random_sampling"
 
 
@@ -147,34 +145,23 @@ def _check_cancel(reporter: Reporter) -> None:
 
 def _prepare(store: Store, options: SimulationOptions, reporter: Reporter) -> Project:
     """Make the project and read its images; both are found again when the simulation goes on."""
-    source = with_test_split(_labeled_source(options), TEST_FRACTION, SPLIT_SEED)
+    source = open_known(options.dataset, options.data_dir)
     try:
         project = projects.get_project(store.database, store.actor, options.project_name)
     except NotFound:
-        pool = sum(item.split != "test" and item.split != "validation" for item in source)
+        pool = pool_size(source)
         if options.labels > pool:
             raise UsageError(
                 f"expected --labels of at most {pool:,}, the images of the pool, got {options.labels:,}"
             ) from None
         project = _create(store, options, source)
-    with working(store, project.id, "ingest", reporter) as job:
-        ingest_source(store, project.id, source, IngestOptions(labels="hide"), job)
+    read_known(store, project, source, reporter)
     counts = samples.counts(store.database, project.id)
     if options.labels > counts.pool:
         raise UsageError(
             f"expected --labels of at most {counts.pool:,}, the usable images of the pool, got {options.labels:,}"
         )
     return project
-
-
-def _labeled_source(options: SimulationOptions) -> Source:
-    source = open_source(options.dataset, data_dir=options.data_dir)
-    if len(source.classes) < 2:
-        raise UsageError(
-            "expected images with known classes (class folders, IDX labels, a list with labels), "
-            f"got {source.description}"
-        )
-    return source
 
 
 def _create(store: Store, options: SimulationOptions, source: Source) -> Project:
@@ -195,22 +182,6 @@ def _create(store: Store, options: SimulationOptions, source: Source) -> Project
         kind="simulation",  # a running `borderline up` leaves it alone: its rounds are ours
     )
     return projects.create_project(store.database, store.actor, spec)
-
-
-def image_shape(source: Source, most: int = 64) -> tuple[int, int]:
-    """Return the side and the channels that suit a source, by its first readable image: (S, C)."""
-    from pipeline.data.decode import ImageSpec, decode_image
-    from pipeline.errors import ImageRejected
-
-    for item in source:
-        try:
-            decoded = decode_image(item.load(), ImageSpec(image_size=16, channels=3))
-        except ImageRejected:
-            continue
-        gray = bool((decoded.pixels[0] == decoded.pixels[1]).all() and (decoded.pixels[1] == decoded.pixels[2]).all())
-        side = min(max(decoded.width, decoded.height), most)
-        return max(side, 28), 1 if gray else 3
-    raise UsageError(f"expected at least one readable image, got none in {source.description}")
 
 
 def answer_all(store: Store, annotator: Actor, project: Project) -> int:

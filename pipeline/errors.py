@@ -40,3 +40,7 @@ class ModelError(PipelineError):
 
 class TrainingError(PipelineError):
     """Training cannot start, or went wrong (a loss that is not a number, no labeled images)."""
+
+
+class ExperimentError(PipelineError):
+    """A comparison cannot be run as asked, or what it gave before does not fit what it gives now."""

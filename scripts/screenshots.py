@@ -19,6 +19,8 @@ import numpy as np
 from benchmarks.labeling_page import page
 from db import access, annotations, claims, gold, projects, samples
 from db.records import Actor, Answer, Project
+from flows.compare.comparing import Running, begin, go_on
+from flows.compare.options import options_of
 from flows.demo import prepare_demo
 from flows.report import SilentReporter
 from flows.rounds import run_round
@@ -29,7 +31,7 @@ from tests.browser import launched
 ROOT = Path(__file__).parents[1]
 PEOPLE = {"Ada": 0.02, "Ben": 0.06, "Cleo": 0.3}  # how often each is wrong
 ROUNDS = 2
-PAGES = ("label", "progress", "review", "quality", "project", "people")
+PAGES = ("label", "progress", "review", "quality", "compare", "project", "people")
 
 
 def main() -> None:
@@ -41,6 +43,7 @@ def main() -> None:
         prepare_demo("digits", lambda _line: None, settings)
         with open_store(settings, system=True) as store:
             work(store)
+            compare(store)
         draw(Path(home), folder)
 
 
@@ -86,6 +89,13 @@ def label(
                 latency_ms=int(generator.lognormal(7 if wrong < 0.2 else 5.5, 0.4)),
             )
             annotations.submit(store.database, actor, project.id, answer)
+
+
+def compare(store: Store) -> None:
+    """Compare three strategies on digits, for the Compare page."""
+    asked = {"strategies": ["dfal", "margin", "random_sampling"], "labels": 80, "batch": 20, "recipe": "quick"}
+    found = begin(store, options_of({"dataset": "digits", **asked}), SilentReporter())
+    go_on(store, found.id, Running(), SilentReporter())
 
 
 def draw(home: Path, folder: Path) -> None:

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from db.records.answers import Answer, ClaimedQuery, Gold, Outcome, Receipt, RecentAnswer, Waiting
+from db.records.comparisons import (
+    Comparison,
+    ComparisonFile,
+    ComparisonPoint,
+    ComparisonRun,
+    ComparisonState,
+    NewComparison,
+    RunState,
+)
 from db.records.exchange import (
     ExportReport,
     GivenLabel,
@@ -48,6 +57,11 @@ __all__ = [
     "ClassRecord",
     "ClassUsage",
     "Command",
+    "Comparison",
+    "ComparisonFile",
+    "ComparisonPoint",
+    "ComparisonRun",
+    "ComparisonState",
     "Counts",
     "Decision",
     "Delivery",
@@ -71,6 +85,7 @@ __all__ = [
     "ModelVersion",
     "Neighbor",
     "NewApiToken",
+    "NewComparison",
     "NewFile",
     "NewInvitation",
     "NewModelVersion",
@@ -101,6 +116,7 @@ __all__ = [
     "Role",
     "Round",
     "RoundSummary",
+    "RunState",
     "Standing",
     "TeamRecord",
     "TokenHolder",

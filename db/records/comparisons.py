@@ -59,6 +59,44 @@ class ComparisonRun:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComparisonFile:
+    """What a page shows of a comparison beyond numbers.
+
+    Attributes:
+        kind: 'map' (where the queries lie, JSON) or 'sheet' (queried images, PNG).
+        name: Which of its kind.
+        path: Relative to BORDERLINE_HOME.
+        sha256: Of its bytes.
+        size: In bytes.
+    """
+
+    kind: str
+    name: str
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewComparison:
+    """A comparison to start, or to find by its key.
+
+    Attributes:
+        name: What it is called on pages.
+        key: Hash of settings and data.
+        settings: As typed.
+        runs: (arm, seed) of every run.
+        points_wanted: Points that all runs make together.
+    """
+
+    name: str
+    key: str
+    settings: Mapping[str, Any]
+    runs: tuple[tuple[str, int], ...]
+    points_wanted: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """A comparison of strategies on the images of one project.
 
@@ -69,7 +107,8 @@ class Comparison:
         key: Hash of settings and data: the same command finds its comparison again.
         settings: As typed: strategies, model, labels, batch, seed_labels, seeds, protocol, recipe, and so on.
         about: Where and with what it ran: device, machine, versions, the recipe in full, what tuning found.
-        state: Where it stands.
+        state: Where it stands; 'running' only while its process lives.
+        note: What runs now, or why it failed or stopped, in plain words; may be empty.
         points_done: Points made so far.
         points_wanted: Points there will be.
         created_at: Milliseconds since 1970.
@@ -83,6 +122,7 @@ class Comparison:
     settings: Mapping[str, Any]
     about: Mapping[str, Any]
     state: ComparisonState
+    note: str
     points_done: int
     points_wanted: int
     created_at: int

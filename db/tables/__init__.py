@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from db.tables.answers import AnnotationEventRow, AnnotationRow, ClaimRow, GoldRow, LabelTableRow
 from db.tables.base import Base
+from db.tables.comparisons import ComparisonFileRow, ComparisonPointRow, ComparisonRow, ComparisonRunRow
 from db.tables.machinery import CommandRow, JobRow, OutboxRow, WebhookDeliveryRow, WebhookRow
 from db.tables.models import (
     AdversarialCopyRow,
@@ -30,6 +31,10 @@ __all__ = [
     "ClaimRow",
     "ClassRow",
     "CommandRow",
+    "ComparisonFileRow",
+    "ComparisonPointRow",
+    "ComparisonRow",
+    "ComparisonRunRow",
     "FileRow",
     "GoldRow",
     "InvitationRow",

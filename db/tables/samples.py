@@ -17,7 +17,7 @@ class FileRow(Base):
         CheckConstraint("length(sha256) = 64 AND size >= 0", name="content"),
         one_of(
             *("kind", "pixels", "display", "original", "model", "copies", "synthetic", "generator", "export"),
-            *("checkpoint", "pseudo_labels"),
+            *("checkpoint", "pseudo_labels", "comparison"),
         ),
     )
 

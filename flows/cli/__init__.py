@@ -6,6 +6,8 @@ import sys
 
 import typer
 
+from flows.cli.comparison import register_comparison
+from flows.cli.comparisons import register_comparisons
 from flows.cli.console import EXIT_USAGE, explain, fail
 from flows.cli.data import register_data
 from flows.cli.exchange import register_exchange
@@ -44,6 +46,8 @@ for register in (
     register_rounds,
     register_models,
     register_simulation,
+    register_comparison,
+    register_comparisons,
     register_tokens,
     register_services,
     register_users,

@@ -13,7 +13,7 @@ from labeler_ui.theme import LOGO
 
 STYLE = """
 :root { color-scheme: light dark; font-family: system-ui, Helvetica, Arial, sans-serif; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: #f4f5f9; color: #11121d; }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: #f4f5f9; color: #0f1020; }
 main { box-sizing: border-box; width: min(26rem, 94vw); padding: 2rem; border-radius: 14px; background: #fff;
   border: 1px solid #dfe1ea; }
 h1 { font-size: 1.35rem; margin: 1.2rem 0 .4rem; }

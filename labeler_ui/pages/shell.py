@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from db.records import Role
-from labeler_ui.pages import label, people, progress, project, quality, review, visit
-from labeler_ui.theme import LOGO, favicon
+from labeler_ui.pages import compare, label, people, progress, project, quality, review, visit
+from labeler_ui.theme import LOGO, details, favicon
 
 
 class PageEntry(NamedTuple):
@@ -31,6 +31,7 @@ PAGES = (
     PageEntry("Progress", "show_chart", "progress", progress.show, Role.viewer),
     PageEntry("Review", "rate_review", "review", review.show, Role.reviewer),
     PageEntry("Quality", "verified", "quality", quality.show, Role.reviewer),
+    PageEntry("Compare", "stacked_line_chart", "compare", compare.show, Role.viewer),
     PageEntry("Project", "tune", "project", project.show, Role.administrator),
     PageEntry("People", "group", "people", people.show, Role.administrator, everywhere=True),
 )
@@ -40,6 +41,7 @@ def main() -> None:
     """Draw the frame and run the chosen page."""
     st.set_page_config(page_title="Borderline", page_icon=favicon(), layout="wide")
     st.logo(LOGO, size="large")
+    st.html(details(st.context.theme.type))
     here = visit.look()
     if here is None:
         st.navigation([st.Page(lambda: None, title="Log in")], position="hidden")

@@ -133,7 +133,7 @@ class Search:
     def _attack_in_order(self) -> None:
         """Go through the pool by gap, block by block, until no gap can close within the k-th best distance."""
         waiting = self.order[np.isnan(self.distance[self.order])]
-        start, size = 0, max(2 * self.k, _CHECKED)
+        start, size = 0, max(5 * self.k // 4, _CHECKED)
         while start < len(waiting):
             block = waiting[start : start + self._block(size)]
             start, size = start + len(block), self.part

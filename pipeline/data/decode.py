@@ -89,7 +89,7 @@ def decode_image(data: bytes | NDArray[Any], spec: ImageSpec, *, pixel_cap: int 
         image, notes, kind = _from_array(data, pixel_cap)
     else:
         image, notes, kind = _from_file(bytes(data), pixel_cap)
-    pixels = _fit(image, spec)
+    pixels = fit_image(image, spec)
     display, media_type = encode_display(image)
     height, width = image.shape[:2]
     return DecodedImage(pixels, display, media_type, width, height, notes, kind)
@@ -143,8 +143,8 @@ def _check_cap(width: int, height: int, pixel_cap: int) -> None:
         raise ImageRejected(f"it has no pixels: {width} x {height}")
 
 
-def _fit(image: Pixels, spec: ImageSpec) -> Pixels:
-    """Bring (H, W) or (H, W, 3) to (C, S, S): shape kept, centered on black."""
+def fit_image(image: Pixels, spec: ImageSpec) -> Pixels:
+    """Bring an image (H, W) or (H, W, 3) to (C, S, S): shape kept, centered on black."""
     size = spec.image_size
     height, width = image.shape[:2]
     if image.ndim == 3 and spec.channels == 1:

@@ -55,40 +55,70 @@ def augment(images: Tensor, generator: torch.Generator, kind: Augmentation = "au
         float32 (B, C, S, S).
     """
     pixels = to_float(images)  # (B, C, S, S)
-    if kind == "auto":
-        kind = "drawing" if pixels.shape[1] == 1 else "photo"
+    kind = kind_of(kind, channels=pixels.shape[1])
     if kind == "none":
         return pixels
-    if kind not in ("drawing", "photo"):
+    side = pixels.shape[-1]
+    return warp(pixels, matrices(draw_changes(len(pixels), side, generator, kind), side, kind), kind)
+
+
+def kind_of(kind: Augmentation, *, channels: int) -> Augmentation:
+    """Return what 'auto' stands for with this number of channels; the others as they are.
+
+    Raises:
+        DataError: There is no such augmentation.
+
+    >>> kind_of("auto", channels=1)
+    'drawing'
+    """
+    if kind == "auto":
+        return "drawing" if channels == 1 else "photo"
+    if kind not in ("none", "drawing", "photo"):
         raise DataError(f"expected augmentation auto, none, drawing or photo, got {kind!r}")
-    theta = (_drawing if kind == "drawing" else _photo)(len(pixels), pixels.shape[-1], generator)  # (B, 2, 3)
+    return kind
+
+
+def draw_changes(count: int, side: int, generator: torch.Generator, kind: Augmentation) -> Tensor:
+    """Return the random part of the changes of `count` images of `side` pixels, float32 (5 or 3, count)."""
+    if kind == "drawing":
+        return torch.rand(5, count, generator=generator)
+    pixels = max(1, round(side / 8))  # whole pixels: a crop, no blur
+    flip = torch.rand(count, generator=generator)
+    shifts = [torch.randint(-pixels, pixels + 1, (count,), generator=generator) for _ in range(2)]
+    return torch.stack([flip, *(shift.float() for shift in shifts)])
+
+
+def matrices(drawn: Tensor, side: int, kind: Augmentation) -> Tensor:
+    """Return the affine maps, float32 (B, 2, 3), for drawn changes (5 or 3, B) of images of `side` pixels."""
+    return _drawing(drawn) if kind == "drawing" else _photo(drawn, side)
+
+
+def warp(pixels: Tensor, theta: Tensor, kind: Augmentation) -> Tensor:
+    """Return float images (B, C, S, S), each seen through its affine map of theta (B, 2, 3)."""
     grid = functional.affine_grid(theta.to(pixels.device), list(pixels.shape), align_corners=False)  # (B, S, S, 2)
     padding = "zeros" if kind == "drawing" else "reflection"
     return functional.grid_sample(pixels, grid, mode="bilinear", padding_mode=padding, align_corners=False)
 
 
-def _uniform(count: int, limit: float, generator: torch.Generator) -> Tensor:
-    return (torch.rand(count, generator=generator) * 2 - 1) * limit
+def _each_way(uniform: Tensor, limit: float) -> Tensor:
+    return (uniform * 2 - 1) * limit
 
 
-def _drawing(count: int, side: int, generator: torch.Generator) -> Tensor:
-    angle = _uniform(count, math.radians(_TURN), generator)
-    scale = 1 + _uniform(count, _SCALE, generator)
-    slope = _uniform(count, _SHEAR, generator)
-    shift_x, shift_y = (_uniform(count, 2 * _SHIFT, generator) for _ in range(2))  # the grid runs from -1 to 1
+def _drawing(drawn: Tensor) -> Tensor:
+    angle = _each_way(drawn[0], math.radians(_TURN))
+    scale = 1 + _each_way(drawn[1], _SCALE)
+    slope = _each_way(drawn[2], _SHEAR)
+    shift_x, shift_y = (_each_way(drawn[row], 2 * _SHIFT) for row in (3, 4))  # the grid runs from -1 to 1
     cos, sin = angle.cos() * scale, angle.sin() * scale
     first = torch.stack([cos, slope * cos - sin, shift_x], dim=1)
     second = torch.stack([sin, slope * sin + cos, shift_y], dim=1)
     return torch.stack([first, second], dim=1)  # (B, 2, 3)
 
 
-def _photo(count: int, side: int, generator: torch.Generator) -> Tensor:
-    flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
-    pixels = max(1, round(side / 8))  # whole pixels: a crop, no blur
-    shift_x, shift_y = (
-        torch.randint(-pixels, pixels + 1, (count,), generator=generator) * (2 / side) for _ in range(2)
-    )
-    zero, one = torch.zeros(count), torch.ones(count)
+def _photo(drawn: Tensor, side: int) -> Tensor:
+    flip = torch.where(drawn[0] < 0.5, -1.0, 1.0)
+    shift_x, shift_y = (drawn[row] * (2 / side) for row in (1, 2))
+    zero, one = torch.zeros_like(flip), torch.ones_like(flip)
     first = torch.stack([flip, zero, shift_x], dim=1)
     second = torch.stack([zero, one, shift_y], dim=1)
     return torch.stack([first, second], dim=1)  # (B, 2, 3)

@@ -23,10 +23,10 @@ class Settings:
         seed_labels: Labels of the first round, drawn by `cold_start`: the same for all arms of a seed.
         seeds: Seeds to run; each decides the seed set, first weights, order of training and ties of all its arms.
         protocol: 'fair' asks the whole pool and trains by one recipe; 'paper' is that of Ducoffe and Precioso (2018).
-        recipe: Name of the training recipe; 'tuned' tunes one on the random arm first.
+        recipe: Name of the training recipe; 'tuned' tunes one on random labels first. The paper's protocol has its own.
         cold_start: Spec of the strategy that draws the seed labels.
         imbalance: How many times rarer the rarest class of the pool is than the most frequent; None leaves it.
-        copy_rounds: Rounds that an adversarial copy trains for.
+        copy_rounds: Rounds that an adversarial copy trains for; in the paper's protocol it stays for good.
         transfer: (asks, trains): a second network also learns from what the first one chose; None for no transfer.
     """
 
@@ -61,7 +61,9 @@ class Arm:
 
     Attributes:
         strategy: The spec that chooses.
-        trains: Another network than the one that asks, trained on what the strategy chose; empty without transfer.
+        trains: Another network than the one that asks, trained on the images that the strategy chose for the first
+            one, at each of its label counts; adversarial copies and pseudo-labels stay with the network that they were
+            made by. Empty without transfer.
     """
 
     strategy: str

@@ -18,6 +18,17 @@ def private_randomness() -> Iterator[None]:
         yield
 
 
+def seed_global(seed: int) -> None:
+    """Seed torch's global generators: `torch.manual_seed` without the stack trace it keeps for a GPU not in use yet.
+
+    The trace takes a millisecond a call and its memory is never freed; a training seeds each step.
+    """
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
 @contextmanager
 def borrowed(model: nn.Module) -> Iterator[nn.Module]:
     """Lend a model in eval mode with its parameters closed to gradients, in full precision; restore everything after.

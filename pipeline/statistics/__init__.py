@@ -10,16 +10,39 @@ from pipeline.statistics.agreement import (
     pairwise_confusion,
 )
 from pipeline.statistics.annotators import DawidSkene, dawid_skene
-from pipeline.statistics.curves import learning_curve_area, wilson_interval
+from pipeline.statistics.comparison import summarize
+from pipeline.statistics.curves import Curve, learning_curve_area, wilson_interval
+from pipeline.statistics.intervals import ENOUGH_SEEDS, Estimate, bootstrap_bands, t_interval
+from pipeline.statistics.paired import Difference, holm, paired_difference, sign_flip_test
+from pipeline.statistics.summary import ArmSummary, CurvePoint, Pair, Summary
+from pipeline.statistics.targets import accuracy_at, labels_to
+from pipeline.statistics.verdict import verdict
 
 __all__ = [
+    "ENOUGH_SEEDS",
     "Agreement",
+    "ArmSummary",
+    "Curve",
+    "CurvePoint",
     "DawidSkene",
+    "Difference",
+    "Estimate",
+    "Pair",
+    "Summary",
+    "accuracy_at",
     "agreement",
+    "bootstrap_bands",
     "class_agreement",
     "dawid_skene",
+    "holm",
     "krippendorff_alpha",
+    "labels_to",
     "learning_curve_area",
+    "paired_difference",
     "pairwise_confusion",
+    "sign_flip_test",
+    "summarize",
+    "t_interval",
+    "verdict",
     "wilson_interval",
 ]

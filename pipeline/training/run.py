@@ -17,12 +17,13 @@ from torch.optim import Adam, AdamW, Optimizer
 
 from pipeline.augmentation.adversarial import logits_of_both
 from pipeline.data.transforms import augment, to_float
-from pipeline.models.state import borrowed, device_and_type
+from pipeline.models.state import borrowed, device_and_type, seed_global
 from pipeline.randomness import derive_seed
 from pipeline.training.checkpoint import State, finite_or_raise, read_checkpoint, snapshot, write_checkpoint
 from pipeline.training.inference import inference_batch
 from pipeline.training.labeled import LabeledImages, TrainingReport
 from pipeline.training.mixture import mix
+from pipeline.training.order import Order
 from pipeline.training.recipes import SupervisedRecipe
 from pipeline.training.schedule import Schedule
 
@@ -59,7 +60,8 @@ class Run:
         self.window = max(recipe.window, -(-count // self.mixture.labeled))
         self.optimizer = _optimizer(self.model, recipe)
         self.images = _near(self.labeled.images, self.device)
-        self.orders: dict[tuple[str, int], Tensor] = {}
+        sets = {"labeled": self.labeled, "copies": self.copies, "pseudo": self.pseudo}
+        self.orders = {name: Order(self.seed, name, len(images)) for name, images in sets.items() if images}
         self.half = _half_precision(recipe, self.device)
         self.scaler = torch.amp.GradScaler("cuda", enabled=self.half == torch.float16)
         self.began = time.monotonic()
@@ -69,7 +71,7 @@ class Run:
         rate = self.schedule.rate(self.step) * getattr(self.model, "learning_rate_share", 1.0)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        torch.manual_seed(derive_seed(self.seed, "dropout", self.step))
+        seed_global(derive_seed(self.seed, "dropout", self.step))
         loss = self._loss()
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -88,7 +90,7 @@ class Run:
         with torch.autocast(self.device.type, dtype=self.half or torch.bfloat16, enabled=self.half is not None):
             if self.copies is None:
                 return self._of_images(self.model(images.to(dtype)), targets)
-            which = self._draw("copies", len(self.copies), mixture.copies)
+            which = self._draw("copies", mixture.copies)
             copied = to_float(self.copies.images[which].to(self.device), dtype)
             logits, of_copies = logits_of_both(self.model, images.to(dtype), copied)
             of_images = self._of_images(logits, targets)
@@ -97,12 +99,12 @@ class Run:
     def _batch(self) -> tuple[Tensor, Tensor]:
         """Return this step's labeled and, after them, pseudo-labeled images (B, C, S, S), and their classes (B,)."""
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", self.step))
-        index = self._draw("labeled", len(self.labeled), self.mixture.labeled)
+        index = self._draw("labeled", self.mixture.labeled)
         images, targets = self.images[index.to(self.images.device)], self.labeled.targets[index]
         images = augment(images.to(self.device), generator, self.recipe.augmentation)
         if self.pseudo is None:
             return images, targets
-        which = self._draw("pseudo", len(self.pseudo), self.mixture.pseudo)
+        which = self._draw("pseudo", self.mixture.pseudo)
         guessed = augment(self.pseudo.images[which].to(self.device), generator, self.recipe.augmentation)
         return torch.cat([images, guessed]), torch.cat([targets, self.pseudo.targets[which]])
 
@@ -120,19 +122,9 @@ class Run:
         smoothing = self.recipe.label_smoothing
         return functional.cross_entropy(logits, targets.to(logits.device), label_smoothing=smoothing)
 
-    def _draw(self, name: str, count: int, wanted: int) -> Tensor:
-        """Return the positions (wanted,) of this step: a stream of shuffled epochs, one after the other."""
-        places = torch.arange(self.step * wanted, (self.step + 1) * wanted)
-        epochs = places // count
-        met = range(int(epochs[0]), int(epochs[-1]) + 1)
-        return torch.cat([self._order(name, epoch, count)[places[epochs == epoch] % count] for epoch in met])
-
-    def _order(self, name: str, epoch: int, count: int) -> Tensor:
-        if (name, epoch) not in self.orders:
-            generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", name, epoch))
-            self.orders = {key: value for key, value in self.orders.items() if key[0] != name or key[1] >= epoch - 1}
-            self.orders[name, epoch] = torch.randperm(count, generator=generator)
-        return self.orders[name, epoch]
+    def _draw(self, name: str, wanted: int) -> Tensor:
+        """Return the positions (wanted,) of this step."""
+        return self.orders[name].take(self.step * wanted, (self.step + 1) * wanted)
 
     def _look_back(self) -> None:
         self.loss = self.window_loss / self.window_steps
@@ -140,7 +132,7 @@ class Run:
         if self.validation is None:
             self.schedule.observe(self.step, self.loss)
             return
-        loss, accuracy = _validate(self.model, self.validation, self.device)
+        loss, accuracy = validate(self.model, self.validation, self.device)
         self.schedule.observe(self.step, loss)
         if self.accuracy is None or accuracy >= self.accuracy:
             self.accuracy, self.kept = accuracy, snapshot(self.model)
@@ -212,7 +204,7 @@ def _half_precision(recipe: SupervisedRecipe, device: torch.device) -> torch.dty
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
-def _validate(model: nn.Module, images: LabeledImages, device: torch.device) -> tuple[float, float]:
+def validate(model: nn.Module, images: LabeledImages, device: torch.device) -> tuple[float, float]:
     """Return the mean cross-entropy and the accuracy on validation images."""
     size = inference_batch(tuple(images.images.shape[1:]), device)
     loss, right = 0.0, 0

@@ -61,7 +61,7 @@ def train(
         TrainingError: There is nothing to learn from, a class is out of range, a copy or a pseudo-label does not
             belong, or the loss is not finite.
     """
-    _check(model, labeled, copies, pseudo, validation)
+    check_images(model, labeled, copies, pseudo, validation)
     with private_randomness():
         run = Run(model.to(device), labeled, recipe, seed, device, copies, pseudo, validation)
         run.resume(checkpoint)
@@ -82,13 +82,18 @@ def train(
     return report
 
 
-def _check(
+def check_images(
     model: nn.Module,
     labeled: LabeledImages,
     copies: LabeledImages | None,
     pseudo: LabeledImages | None,
     validation: LabeledImages | None,
 ) -> None:
+    """Make sure that a model can learn from these images, and that they belong together.
+
+    Raises:
+        TrainingError: As `train` says.
+    """
     if len(labeled) == 0:
         raise TrainingError("expected labeled images, got none; label some first")
     classes = getattr(getattr(model, "architecture", None), "classes", None)

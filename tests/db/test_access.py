@@ -19,6 +19,8 @@ from db import (
     claims,
     classes,
     commands,
+    comparison_log,
+    comparisons,
     copies,
     deliveries,
     exchange,
@@ -46,6 +48,7 @@ from db import (
 from db.engine import Database
 from db.errors import NotFound, PermissionDenied, StoreError
 from db.records import Actor, Answer, GivenLabels, NewModelVersion, NewQueue, ProjectSpec, Role
+from tests.db.comparing import compared, first_run, new_comparison, point
 from tests.db.scenes import Scene, make_scene, new_file, new_samples, new_shard
 
 MODULES = [
@@ -56,6 +59,8 @@ MODULES = [
     "claims",
     "classes",
     "commands",
+    "comparison_log",
+    "comparisons",
     "copies",
     "gold",
     "gold_draw",
@@ -189,6 +194,39 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "classes.usages": (Role.viewer, lambda s, a: classes.usages(s.database, a, s.id)),
     "commands.post": (Role.administrator, lambda s, a: commands.post(s.database, a, s.id, "start", {}, "k")),
     "commands.recent": (Role.viewer, lambda s, a: commands.recent(s.database, a, s.id)),
+    "comparisons.start_or_find": (
+        Role.administrator,
+        lambda s, a: comparisons.start_or_find(s.database, a, s.id, new_comparison()),
+    ),
+    "comparisons.get": (Role.viewer, lambda s, a: comparisons.get(s.database, a, compared(s).id)),
+    "comparisons.list_comparisons": (Role.viewer, lambda s, a: comparisons.list_comparisons(s.database, a, s.id)),
+    "comparisons.runs": (Role.viewer, lambda s, a: comparisons.runs(s.database, a, compared(s).id)),
+    "comparisons.files_of": (Role.viewer, lambda s, a: comparisons.files_of(s.database, a, compared(s).id)),
+    "comparisons.request_stop": (
+        Role.administrator,
+        lambda s, a: comparisons.request_stop(s.database, a, compared(s).id),
+    ),
+    "comparisons.delete": (Role.administrator, lambda s, a: comparisons.delete(s.database, a, compared(s).id)),
+    "comparison_log.record_point": (
+        Role.administrator,
+        lambda s, a: comparison_log.record_point(s.database, a, first_run(s), point(20)),
+    ),
+    "comparison_log.set_run_state": (
+        Role.administrator,
+        lambda s, a: comparison_log.set_run_state(s.database, a, first_run(s), "done"),
+    ),
+    "comparison_log.set_state": (
+        Role.administrator,
+        lambda s, a: comparison_log.set_state(s.database, a, compared(s).id, "done"),
+    ),
+    "comparison_log.add_about": (
+        Role.administrator,
+        lambda s, a: comparison_log.add_about(s.database, a, compared(s).id, {}),
+    ),
+    "comparison_log.record_file": (
+        Role.administrator,
+        lambda s, a: comparison_log.record_file(s.database, a, compared(s).id, "map", "all", new_file("map")),
+    ),
     "copies.record_copies": (
         Role.administrator,
         lambda s, a: copies.record_copies(s.database, a, 1, new_file("c"), []),

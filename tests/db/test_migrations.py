@@ -9,12 +9,14 @@ from alembic import command
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from db import access, projects, pseudo_labels
+from db import access, comparison_log, projects, pseudo_labels
 from db.connections import connect_engine, normalize_url
-from db.records import ProjectSpec
+from db.engine import Database
+from db.records import Project, ProjectSpec
 from db.schema import configuration
 from tests.database_fixtures import Place
-from tests.db.scenes import CLASSES, make_scene, new_file
+from tests.db.comparing import compared, first_run, point
+from tests.db.scenes import CLASSES, Scene, make_scene, new_file
 
 CONTENTS = ("files", "samples", "labels", "rounds", "queries", "annotations", "annotation_events")
 ADDED = {"shown"}  # columns of these tables that came later
@@ -27,6 +29,10 @@ def engine(empty_place: Place) -> Iterator[Engine]:
     found = connect_engine(normalize_url(empty_place.url, empty_place.home))
     yield found
     found.dispose()
+
+
+def zoo(database: Database) -> Project:
+    return projects.get_project(database, access.local_user(database, "ada"), "zoo")
 
 
 def migrate(engine: Engine, revision: str) -> None:
@@ -147,3 +153,22 @@ def test_0003_leaves_the_rules_for_queries_in_place(empty_place: Place, engine: 
     with engine.connect() as connection:
         names = {entry["name"] for entry in inspect(connection).get_indexes("queries")}
     assert {"ix_queries_queue", "ix_queries_sample_id", "uq_queries_open_sample"} <= names
+
+
+def test_0004_keeps_every_row_up_and_down(empty_place: Place, engine: Engine) -> None:
+    fill(empty_place)
+    new = rows(engine)
+    with empty_place.open() as database:
+        scene = Scene(database, access.system_actor(database), access.local_user(database, "ada"), zoo(database))
+        made = compared(scene)
+        comparison_log.record_point(database, scene.system, first_run(scene), point(20))
+        comparison_log.record_file(database, scene.system, made.id, "map", "all", new_file("map.json"))
+    migrate(engine, "0003")
+    assert rows(engine) == new  # without the comparison's file
+    assert "comparisons" not in inspect(engine).get_table_names()
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(text(ADD_FILE.format("comparison", "m") + "FROM files LIMIT 1"))
+    migrate(engine, "head")
+    assert rows(engine) == new
+    with engine.begin() as connection:
+        connection.execute(text(ADD_FILE.format("comparison", "m") + "FROM files LIMIT 1"))

@@ -54,6 +54,10 @@ UNIQUE = {  # name -> table, columns: what must never happen twice
     "uq_invitations_token_hash": ("invitations", ["token_hash"]),
     "uq_gold_live_sample": ("gold", ["sample_id"]),
     "uq_webhook_deliveries_webhook_id_outbox_id": ("webhook_deliveries", ["webhook_id", "outbox_id"]),
+    "uq_comparisons_live_key": ("comparisons", ["project_id", "key"]),
+    "uq_comparison_runs_comparison_id_arm_seed": ("comparison_runs", ["comparison_id", "arm", "seed"]),
+    "uq_comparison_points_run_id_labels": ("comparison_points", ["run_id", "labels"]),
+    "uq_comparison_files_comparison_id_kind_name": ("comparison_files", ["comparison_id", "kind", "name"]),
 }
 
 
@@ -235,6 +239,6 @@ def test_alembic_runs_from_its_own_command_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "alembic", "-c", str(ini), "-x", f"url=sqlite:///{tmp_path}/x.db"]
     subprocess.run([*command, "upgrade", "head"], check=True, capture_output=True)
     shown = subprocess.run([*command, "current"], check=True, capture_output=True, text=True)
-    assert "0003 (head)" in shown.stdout
+    assert "0004 (head)" in shown.stdout
     with connect_engine(normalize_url(f"sqlite:///{tmp_path}/x.db", tmp_path)).connect() as connection:
         assert set(inspect(connection).get_table_names()) == {*Base.metadata.tables, "alembic_version"}

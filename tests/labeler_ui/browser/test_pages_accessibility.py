@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from db.engine import Database
+from labeler_ui.pages.compare import TABS
 from tests.labeler_ui.browser.conftest import PATIENCE, PageServer
 from tests.labeler_ui.browser.test_accessibility import axe
+from tests.labeler_ui.comparison_scene import Stored, stored
 from tests.labeler_ui.contested import contested
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +34,19 @@ def findings(page: Page) -> list[str]:
     return list(found)
 
 
+def compare_findings(context: BrowserContext, server: PageServer, scene: Stored) -> dict[str, list[str]]:
+    """Return the findings on each tab of the Compare page."""
+    page, found = context.new_page(), {}
+    page.goto(f"{server.url}/compare?project={scene.project.id}&name=Ana&comparison={scene.id}")
+    for name in TABS:
+        page.get_by_role("tab", name=name, exact=True).click(timeout=PATIENCE * 1000)
+        page.locator("[data-testid=stStatusWidget]").wait_for(state="detached", timeout=PATIENCE * 1000)
+        page.wait_for_timeout(2000)
+        found[f"compare, {name}"] = findings(page)
+    page.close()
+    return found
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_serious_on_the_other_pages(browser: Browser, server: PageServer, store: Database, scheme: Any) -> None:
     seeded = contested(store, people=("Ana", "Bo"), guidelines="Count the loops.")
@@ -45,5 +60,6 @@ def test_nothing_serious_on_the_other_pages(browser: Browser, server: PageServer
         page.wait_for_timeout(1500)
         found[name] = findings(page)
         page.close()
+    found |= compare_findings(context, server, stored(store, arms=("dfal", "margin", "random_sampling")))
     context.close()
     assert {name: some for name, some in found.items() if some} == {}
