@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from flows.compare.options import CompareOptions
     from flows.store import Store
 
+_TELL_SECONDS = 30  # between two lines of progress where nobody looks at a terminal
 STRATEGIES = "dfal,dfal_0,margin,bald,core_set,random_sampling"
 
 
@@ -123,7 +125,7 @@ class Live:
         self._found: dict[str, list[ComparisonPoint]] = {arm.name: [] for arm in arms(options.settings)}
         self._caption, self._pace = "starting", Pace(found.points_wanted, done=found.points_done)
         console = Console()
-        self._quiet = not console.is_terminal
+        self._quiet, self._told = not console.is_terminal, time.monotonic()
         self._live = RichLive(self._table(), console=console, refresh_per_second=2, transient=self._quiet)
 
     def __enter__(self) -> Live:
@@ -147,6 +149,9 @@ class Live:
         self._caption = message
         if not self._quiet:
             self._live.update(self._table())
+        elif time.monotonic() - self._told >= _TELL_SECONDS:
+            self._told = time.monotonic()
+            say(message)
 
     def _table(self) -> Table:
         from rich.markup import escape

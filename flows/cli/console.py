@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flows.store import Store
 
 EXIT_USAGE = 2
+_WIDE = 140  # columns of a table in a file or a pipe
 
 
 def fail(sentence: str, *, code: int) -> NoReturn:
@@ -76,7 +77,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         shown.add_column(escape(name))
     for row in rows:
         shown.add_row(*(escape(str(cell)) for cell in row))
-    Console().print(shown)
+    plain = Console()
+    (plain if plain.is_terminal else Console(width=_WIDE)).print(shown)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import streamlit as st
 from db.records import Comparison, Project
 from labeler_ui import compare_words as words
 from labeler_ui.pages.text import plain
+from pipeline.reports.tables import is_rows
 
 WHERE = {"device": "Device", "device_name": "Device, by name", "machine": "Machine", "versions": "Versions"}
 IN_FULL = {"recipe": "Recipe in full", "tuning": "Tuning", "recipes": "Recipes in full"}
@@ -56,7 +57,12 @@ def _in_full(about: Mapping[str, Any]) -> None:
         value = about.get(name)
         if isinstance(value, Mapping):
             st.subheader(label, anchor=False)
-            _table(_rows({part: words.value_words(entry) for part, entry in value.items()}))
+            said = {part: words.value_words(entry) for part, entry in value.items() if not is_rows(entry)}
+            _table(_rows(said))
+            for part, entry in value.items():
+                if is_rows(entry):
+                    st.markdown(f"**{plain(part.capitalize())}**")
+                    st.dataframe([{str(key): row for key, row in line.items()} for line in entry], hide_index=True)
         elif value is not None:
             st.subheader(label, anchor=False)
             st.markdown(plain(words.value_words(value)))

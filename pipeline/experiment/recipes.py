@@ -121,14 +121,16 @@ def _chosen(tuning: Tuning) -> ChosenRecipe:
     about = {
         "folds": tuning.folds,
         "labels": tuning.labels_used,
-        "tried": [_told(trial) for trial in tuning.table],
+        "tried": [_told(trial, tuning) for trial in tuning.table],
     }
     return ChosenRecipe(recipe=tuning.recipe, labels_spent=tuning.labels_used, about=about)
 
 
-def _told(trial: Trial) -> dict[str, Any]:
-    """Return a candidate in plain values; None where it was not tried."""
+def _told(trial: Trial, tuning: Tuning) -> dict[str, Any]:
+    """Return a candidate in plain values: what sets it apart, and its figures; None where it was not tried."""
+    recipes = [asdict(other.recipe) for other in tuning.table]
+    varied = {name: value for name, value in asdict(trial.recipe).items() if any(one[name] != value for one in recipes)}
     low, high = trial.interval
     figures = {"accuracy": trial.mean, "low": low, "high": high}
     known = {name: None if math.isnan(value) else round(value, 4) for name, value in figures.items()}
-    return {"recipe": repr(trial.recipe), **known, "seconds": trial.seconds}
+    return {**varied, **known, "seconds": round(trial.seconds, 1), "taken": trial.recipe == tuning.recipe}

@@ -11,9 +11,11 @@ from pipeline.reports.html_parts import asked_html, facts_html, figure_html, lis
 from pipeline.reports.tables import (
     Table,
     budgets_table,
+    is_rows,
     overview_table,
     paired_table,
     published_rows,
+    rows_table,
     targets_table,
 )
 
@@ -123,7 +125,9 @@ def _how(report: Report, _: Figures) -> str:
     facts |= {"Seeds": ", ".join(map(str, report.summary.seeds))}
     parts = [f"<h3>Run it again</h3><pre>{text(report.command)}</pre>" if report.command else ""]
     for title, values in (("Settings", report.settings), ("Recipe", report.recipe), ("Tuning", report.tuning)):
-        parts.append(f"<h3>{title}</h3>{facts_html(values)}" if values else "")
+        said = {name: value for name, value in values.items() if not is_rows(value)}
+        parts.append(f"<h3>{title}</h3>{facts_html(said)}" if values else "")
+        parts += [table_html(rows_table(name.capitalize(), value)) for name, value in values.items() if is_rows(value)]
     shown = {name: value for name, value in facts.items() if value}
     return "".join(parts) + f"<h3>Made with</h3>{facts_html(shown)}<h3>How it was computed</h3>{list_html(_METHOD)}"
 

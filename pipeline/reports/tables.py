@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from pipeline.statistics.intervals import Estimate
 from pipeline.statistics.paired import Difference
@@ -29,6 +30,24 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+
+
+def is_rows(value: object) -> TypeGuard[Sequence[Mapping[str, object]]]:
+    """Return whether a noted value is a list of records, which reads better as a table."""
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+def rows_table(title: str, rows: Sequence[Mapping[str, object]]) -> Table:
+    """Return records with the same names as a table."""
+    header = tuple(dict.fromkeys(name for row in rows for name in row))
+    cells = tuple(tuple(_cell(row.get(name)) for name in header) for row in rows)
+    return Table(title=title, header=tuple(name.replace("_", " ") for name in header), rows=cells)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return "yes" if value else NONE if value is None else ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def overview_table(summary: Summary) -> Table:

@@ -70,7 +70,8 @@ def test_tuning_counts_its_labels_and_is_found_again(tmp_path, monkeypatch):
     chosen = choose_recipe(digits(), wanted, device=CPU, folder=tmp_path)
     assert chosen.recipe in cheap
     assert chosen.labels_spent == len(calls[0]) == 24
-    assert [item["recipe"] for item in chosen.about["tried"]] == [repr(item) for item in cheap]
+    assert [item["least_steps"] for item in chosen.about["tried"]] == [item.least_steps for item in cheap]
+    assert [item["taken"] for item in chosen.about["tried"]] == [item == chosen.recipe for item in cheap]
     again = choose_recipe(digits(), wanted, device=CPU, folder=tmp_path)
     assert (again.recipe, again.about, len(calls)) == (chosen.recipe, chosen.about, 1)
 
