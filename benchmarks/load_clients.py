@@ -130,7 +130,7 @@ class ComponentAnnotator(Annotator):
     def __init__(self, person: Person) -> None:
         super().__init__(person)
         self._socket: Any = None
-        self._component = ""
+        self._component = self._fragment = ""
         self._outbox: list[dict[str, Any]] = []
 
     def work(self, start: float, end: float, pace: float) -> None:
@@ -164,6 +164,7 @@ class ComponentAnnotator(Annotator):
         message.rerun_script.query_string = urlencode(asked)
         if self._component:
             state = {"outbox": {"turn": int(time.time() * 1000), "entries": self._outbox}}
+            message.rerun_script.fragment_id = self._fragment
             message.rerun_script.widget_states.widgets.add(id=self._component, json_value=json.dumps(state))
         self._socket.send(message.SerializeToString())
 
@@ -189,7 +190,7 @@ class ComponentAnnotator(Annotator):
         component = message.delta.new_element.bidi_component
         if component.component_name.rpartition(".")[2] != COMPONENT:
             return [], ended
-        self._component = component.id
+        self._component, self._fragment = component.id, message.delta.fragment_id
         return list(json.loads(component.json).get("results", [])), ended
 
 

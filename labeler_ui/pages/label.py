@@ -6,23 +6,39 @@ from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from labeler_ui import delivery
 from labeler_ui.component import labeler
 from labeler_ui.keymap import keys_for
-from labeler_ui.pages.visit import Visit
+from labeler_ui.pages.visit import Visit, renewed
 
 REMEMBERED = 200
 
 
 def show(here: Visit | None) -> None:
     """Draw the labeling page of one project for one person."""
+    if here is not None:
+        _labeling(here)
+
+
+@st.fragment
+def _labeling(entered: Visit) -> None:
+    """Mount the component. It runs by itself: what comes by the second way redraws nothing else of the page."""
+    here = renewed(entered)
     if here is None:
-        return
+        st.rerun()
     key = f"labeler-{here.project.id}-{here.actor.user_id}"
     results: dict[str, dict[str, Any]] = st.session_state.setdefault(f"{key}-results", {})
     entries = labeler(key=key, data=component_data(here, list(results.values())))
     if take_in(here, entries, results):
+        _again()
+
+
+def _again() -> None:
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:  # the whole page is running: after a restart of the server
         st.rerun()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -50,6 +50,22 @@ def still_here(here: Person) -> bool:
         return True
     found = login.current(here.database)
     return found is not None and found.actor.user_id == here.actor.user_id
+
+
+def renewed(here: Visit) -> Visit | None:
+    """Look again at login, project and role, for a part of a page that runs by itself.
+
+    Returns:
+        The visit of today; None where the whole page must run and say what has changed.
+    """
+    if not still_here(here):
+        return None
+    try:
+        project = projects.get_project(here.database, here.actor, here.project.id)
+        role = access.role_in(here.database, here.actor, here.project.id)
+    except (NotFound, PermissionDenied):
+        return None
+    return replace(here, project=project, role=role)
 
 
 def sidebar() -> Visit | None:
