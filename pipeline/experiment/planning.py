@@ -52,6 +52,8 @@ def label_counts(settings: Settings) -> tuple[int, ...]:
 def plan(settings: Settings, *, together: int | None = None) -> tuple[Unit, ...]:
     """Return the units of work, in an order in which each comes after what it needs.
 
+    All arms of a seed come before those of the next: a comparison cut short is a fair one with fewer seeds.
+
     Args:
         settings: The comparison.
         together: Most seeds of a unit: None keeps all of an arm together, which fills a GPU; 1 suits processes that
@@ -64,7 +66,7 @@ def plan(settings: Settings, *, together: int | None = None) -> tuple[Unit, ...]
     if size < 1:
         raise ExperimentError(f"expected 1 or more seeds in a unit, got {size}")
     parts = [settings.seeds[start : start + size] for start in range(0, len(settings.seeds), size)]
-    return tuple(Unit(arm=arm, seeds=part, needs=source_of(arm)) for arm in arms(settings) for part in parts)
+    return tuple(Unit(arm=arm, seeds=part, needs=source_of(arm)) for part in parts for arm in arms(settings))
 
 
 def network_of(arm: Arm, settings: Settings) -> str:

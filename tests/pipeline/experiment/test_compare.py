@@ -108,10 +108,9 @@ def test_every_known_strategy_passes_the_check_with_a_network_that_has_dropout()
 def test_units_come_after_what_they_need():
     wanted = settings("margin", "dfal", seeds=(3, 4, 5), transfer=("lenet5", "vgg8"))
     units = plan(wanted, together=2)
-    assert [(unit.arm.name, unit.seeds) for unit in units[:3]] == [
-        ("margin", (3, 4)), ("margin", (5,)), ("dfal", (3, 4)),
-    ]  # fmt: skip
-    assert [unit.needs for unit in units] == [None] * 4 + [Arm("margin")] * 2 + [Arm("dfal")] * 2
+    assert [unit.arm.name for unit in units] == ["margin", "dfal", "margin to vgg8", "dfal to vgg8"] * 2
+    assert [unit.seeds for unit in units] == [(3, 4)] * 4 + [(5,)] * 4  # cut short, all arms have the same seeds
+    assert [unit.needs for unit in units] == [None, None, Arm("margin"), Arm("dfal")] * 2
     assert len(plan(wanted)) == len(arms(wanted)) == 4
     assert label_counts(settings(labels=12)) == (12,)
     with pytest.raises(ExperimentError, match="1 or more seeds"):
