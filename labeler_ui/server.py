@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Route
 
 from labeler_ui import api, settings, store
 from labeler_ui.accounts import first, oidc
@@ -46,7 +48,7 @@ def create_app(host: str = "127.0.0.1") -> st.App:
     """
     mode = settings.load().mode
     service = api.Service(open_database=store.database, secret=store.secret(), team=mode != "local")
-    routes: list[BaseRoute] = list(api.routes(service))
+    routes: list[BaseRoute] = [*api.routes(service), Route("/label", _to_first_page)]
     if mode == "accounts":
         routes += account_routes(store.database)
     middleware = [Middleware(HostGuard, hosts=allowed_hosts(host))]
@@ -54,6 +56,11 @@ def create_app(host: str = "127.0.0.1") -> st.App:
         middleware.append(Middleware(Gate, open_database=store.database, mode=mode))
     secrets = oidc.secrets() if mode == "oidc" else None
     return st.App(SCRIPT, routes=routes, middleware=middleware, secrets=secrets)
+
+
+def _to_first_page(request: Request) -> RedirectResponse:
+    """Send /label to /, where Streamlit has the first page; under its own name it would not be found."""
+    return RedirectResponse(f"/?{request.url.query}" if request.url.query else "/")
 
 
 def allowed_hosts(host: str = "127.0.0.1") -> tuple[str, ...]:

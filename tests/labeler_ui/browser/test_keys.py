@@ -310,3 +310,11 @@ def test_the_page_asks_no_other_server(visit: Callable[..., Person], seeded: See
     foreign = [url for url in asked if not url.startswith((person.server.url, "blob:", "data:"))]
     assert foreign == []
     assert person.server.url + "/api/token" not in asked  # a fresh token comes with the page
+
+
+def test_the_labeling_page_is_found_under_its_name_too(person: Person) -> None:
+    first = person.page.url
+    person.page.goto(first.replace("/?", "/label?"))
+    person.query()
+    assert person.page.url.split("?")[0] == first.split("?")[0]
+    assert person.page.get_by_text("Page not found").count() == 0
