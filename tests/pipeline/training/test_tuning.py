@@ -10,7 +10,7 @@ from torch import nn
 from pipeline.errors import TrainingError
 from pipeline.training.labeled import LabeledImages
 from pipeline.training.recipes import SupervisedRecipe
-from pipeline.training.tuning import Trial, Tuning, default_candidates, folds_of, one_standard_error, tune_recipe
+from pipeline.training.tuning import Trial, Tuning, cheapest_of_the_best, default_candidates, folds_of, tune_recipe
 from tests.pipeline.toys import CPU, Linear, stripes
 
 BASE = SupervisedRecipe(batch_size=8, window=10, augmentation="none", learning_rate=1e-2)
@@ -54,14 +54,14 @@ def test_the_same_arguments_give_the_same_table() -> None:
     assert first.table[0].accuracies != other.table[0].accuracies
 
 
-def test_one_standard_error_of_the_paired_differences() -> None:
+def test_less_work_wins_when_it_costs_less_than_a_point() -> None:
     best = trial((0.9, 0.7, 0.8), cost=9)
-    worse = trial((0.88, 0.68, 0.77), cost=1)  # by 0.02, 0.02, 0.03: little, but always
-    as_good = trial((0.8, 0.75, 0.8), cost=3)  # by 0.1, -0.05, 0: as likely chance
+    worse = trial((0.88, 0.68, 0.77), cost=1)  # by more than two points
+    as_good = trial((0.8, 0.75, 0.83), cost=3)  # by 0.7 of a point
     assert worse.loses_to(best)
     assert not as_good.loses_to(best)
-    assert one_standard_error([worse, as_good, best]) == as_good
-    assert one_standard_error([best, replace(best, cost=2)]).cost == 2
+    assert cheapest_of_the_best([worse, as_good, best]) == as_good
+    assert cheapest_of_the_best([best, replace(best, cost=2)]).cost == 2
 
 
 def test_the_interval_is_students() -> None:
