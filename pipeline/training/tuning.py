@@ -4,8 +4,8 @@ Candidates are compared by k-fold cross-validation within the labels that are gi
 Candidates of one cost form a rung, and rungs are climbed from the cheapest: the best learning rate of a rung alone goes
 on to the next, and climbing ends where more steps do not buy a point. What wins is the cheapest candidate that is not a
 point worse than the best. The usual rule of one standard error (Breiman et al., Classification and Regression Trees,
-1984, section 3.4.3) is too thrifty here: with five folds of a few hundred labels the error is two points or more, and on
-MNIST it took a recipe whose accuracies jumped by ten.
+1984, section 3.4.3) is too thrifty here: with five folds of a few hundred labels the error is two points or more, and
+on MNIST it took a recipe whose accuracies jumped by ten.
 """
 
 from __future__ import annotations
