@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flows.store import Store
 
 EXIT_USAGE = 2
-_WIDE = 140  # columns of a table in a file or a pipe
+_WIDE = 100  # columns of a table in a file or a pipe
 
 
 def fail(sentence: str, *, code: int) -> NoReturn:

@@ -81,7 +81,7 @@ def test_a_worker_that_is_killed(store: Store) -> None:
         killed = 0
 
         def progress(self, done: int, total: int, message: str) -> None:
-            if done == 1 and not self.killed:
+            if done >= 1 and not self.killed:  # two points may come at once
                 workers = [
                     child
                     for child in psutil.Process().children(recursive=True)
