@@ -20,7 +20,7 @@ def new_comparison(**changes: object) -> NewComparison:
         "runs": tuple((arm, seed) for arm in ARMS for seed in SEEDS),
         "points_wanted": 12,
     }
-    return NewComparison(**{**fields, **changes})  # type: ignore[arg-type]
+    return NewComparison(**{**fields, **changes})
 
 
 def compared(scene: Scene, **changes: object) -> Comparison:
@@ -46,4 +46,4 @@ def point(labels: int, **changes: object) -> ComparisonPoint:
         "train_seconds": 2.5,
         "figures": {"copies": 4},
     }
-    return ComparisonPoint(**{**fields, **changes})  # type: ignore[arg-type]
+    return ComparisonPoint(**{**fields, **changes})

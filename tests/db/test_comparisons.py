@@ -95,7 +95,7 @@ def test_the_same_point_again_is_fine_and_another_result_is_not(scene: Scene) ->
 )
 def test_what_cannot_be_is_not_kept(scene: Scene, change: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
-        comparison_log.record_point(scene.database, scene.system, first_run(scene), replace(point(20), **change))  # type: ignore[arg-type]
+        comparison_log.record_point(scene.database, scene.system, first_run(scene), replace(point(20), **change))
     assert compared(scene).points_done == 0
 
 
@@ -140,7 +140,7 @@ def test_runs_under_way_wait_again_when_it_stops(scene: Scene) -> None:
     comparison_log.set_state(scene.database, scene.system, compared(scene).id, "stopped", "Ctrl-C")
     assert [(run.state, run.note) for run in runs_of(scene)[:2]] == [("waiting", ""), ("failed", "out of memory")]
     with pytest.raises(InvalidInput, match="state"):
-        comparison_log.set_state(scene.database, scene.system, compared(scene).id, "finished")  # type: ignore[arg-type]
+        comparison_log.set_state(scene.database, scene.system, compared(scene).id, "finished")
 
 
 def test_what_is_known_of_it_adds_up(scene: Scene) -> None:

@@ -105,7 +105,7 @@ def comparison(**changes: object) -> Comparison:
         "state": "done", "points_done": wanted, "points_wanted": wanted, "created_at": 1_790_000_000_000, "note": "",
         "updated_at": 1_790_000_600_000,
     }  # fmt: skip
-    return Comparison(**{**values, **changes})  # type: ignore[arg-type]
+    return Comparison(**{**values, **changes})
 
 
 @dataclass(frozen=True, kw_only=True)

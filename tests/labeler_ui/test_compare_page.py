@@ -51,7 +51,7 @@ def said(test: AppTest) -> str:
 
 
 def small(database: Database, **changes: object) -> Stored:
-    return stored(database, **{"arms": ARMS[-2:], "images": 150, **changes})  # type: ignore[arg-type]
+    return stored(database, **{"arms": ARMS[-2:], "images": 150, **changes})
 
 
 def buttons(test: AppTest) -> dict[str, object]:

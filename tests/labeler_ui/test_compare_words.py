@@ -16,7 +16,7 @@ RUNS = runs(IDS)
 
 
 def run(state: str, *, arm: str = "dfal", seed: int = 0, note: str = "") -> ComparisonRun:
-    return ComparisonRun(id=seed, arm=arm, seed=seed, state=state, note=note)  # type: ignore[arg-type]
+    return ComparisonRun(id=seed, arm=arm, seed=seed, state=state, note=note)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def settings(*strategies: str, **more: object) -> Settings:
         "seeds": (0, 1),
         "recipe": "quick",
     }
-    return Settings(**{**usual, **more})  # type: ignore[arg-type]
+    return Settings(**{**usual, **more})
 
 
 def run(arm: str | Arm, wanted: Settings | None = None, **more: object) -> dict[int, tuple[Point, ...]]:
@@ -50,7 +50,7 @@ def run(arm: str | Arm, wanted: Settings | None = None, **more: object) -> dict[
     wanted = wanted or settings(line.strategy)
     seeds = more.pop("seeds", wanted.seeds)
     recipe = more.pop("recipe", RECIPE)
-    return run_unit(digits(), wanted, recipe, line, seeds, device=CPU, **more)  # type: ignore[arg-type]
+    return run_unit(digits(), wanted, recipe, line, seeds, device=CPU, **more)
 
 
 def plain_network(classes: int, channels: int, image_size: int) -> nn.Module:

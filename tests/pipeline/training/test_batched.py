@@ -40,7 +40,7 @@ def lessons(name: str = "lenet5", extras: str = "", count: int = 3, **how: objec
         labeled = stripes(20, seed=seed)
         copies = copies_of(labeled, 6 + seed) if "copies" in extras else None
         pseudo = stripes(9, seed=seed + 50) if "pseudo" in extras else None
-        model = network(name, seed, **how)  # type: ignore[arg-type]
+        model = network(name, seed, **how)
         made.append(Lesson(model=model, labeled=labeled, seed=seed + 7, copies=copies, pseudo=pseudo))
     return made
 
@@ -59,10 +59,10 @@ def furthest(first: list[Lesson], second: list[Lesson]) -> float:
 
 def compare(recipe: SupervisedRecipe, tolerance: float, **how: object) -> list[TrainingReport]:
     """Train both ways, and return the batched reports."""
-    plain, batched = lessons(**how), lessons(**how)  # type: ignore[arg-type]
+    plain, batched = lessons(**how), lessons(**how)
     expected, got = plainly(plain, recipe), train_batched(batched, recipe, device=CPU)
     assert furthest(plain, batched) < tolerance
-    assert furthest(lessons(**how), batched) > 10 * tolerance  # type: ignore[arg-type]
+    assert furthest(lessons(**how), batched) > 10 * tolerance
     for report, reference in zip(got, expected, strict=True):
         assert report.train_loss == pytest.approx(reference.train_loss, abs=tolerance)
         assert replace(report, seconds=0, train_loss=0) == replace(reference, seconds=0, train_loss=0)
@@ -89,7 +89,7 @@ def test_vgg8_is_trained_as_by_the_plain_trainer() -> None:
      {"augmentation": "photo"}],
 )  # fmt: skip
 def test_every_part_of_a_recipe_counts(change: dict[str, object]) -> None:
-    compare(replace(RECIPE, **change), DOUBLE)  # type: ignore[arg-type]
+    compare(replace(RECIPE, **change), DOUBLE)
 
 
 def test_networks_stop_early_each_on_its_own() -> None:
@@ -137,7 +137,7 @@ def test_what_cannot_be_stacked() -> None:
     next(frozen.parameters()).requires_grad_(False)
     assert not can_batch(frozen)
 
-    class Branches(type(network("lenet5", 0))):  # type: ignore[misc]
+    class Branches(type(network("lenet5", 0))):
         def features(self, images: torch.Tensor) -> torch.Tensor:
             return super().features(images if images.sum() > 0 else -images)
 

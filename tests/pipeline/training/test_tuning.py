@@ -26,7 +26,7 @@ def recipe(steps: int, rate: float = 1e-2) -> SupervisedRecipe:
 
 def tune(candidates: list[SupervisedRecipe], labels: int = 60, seed: int = 0, **options: object) -> Tuning:
     labeled = stripes(labels)
-    return tune_recipe(labeled, build, candidates, seed=seed, device=CPU, **options)  # type: ignore[arg-type]
+    return tune_recipe(labeled, build, candidates, seed=seed, device=CPU, **options)
 
 
 def trial(accuracies: tuple[float, ...], cost: int, steps: int = 9) -> Trial:
