@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import tempfile
 from argparse import Namespace
@@ -22,25 +21,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import inspect, text
 
 from benchmarks.common import arguments, machine, report
 from benchmarks.store_workers import INDEXES, OVERLAP, Done, Task, make_project, run_all
 from db import access
 from db.engine import Database
 
-ACTIVE = "state IN ('leased', 'done')"
-OVER_ASSIGNED = f"""
-    SELECT count(*) FROM (SELECT q.id FROM queries q JOIN claims c ON c.query_id = q.id WHERE c.{ACTIVE}
+OVER_ASSIGNED = """
+    SELECT count(*) FROM (SELECT q.id FROM queries q JOIN claims c ON c.query_id = q.id
+    WHERE c.state IN ('leased', 'done')
     GROUP BY q.id, q.slots HAVING count(*) > q.slots OR count(DISTINCT c.slot) < count(*)) AS found
-"""  # noqa: S608 - our own words
+"""
 DOUBLED = {
-    "one person twice on a query": f"SELECT 1 FROM claims WHERE {ACTIVE} GROUP BY query_id, user_id",  # noqa: S608
-    "one token twice": "SELECT 1 FROM claims GROUP BY query_id, token",
-    "one answer twice in the history": "SELECT 1 FROM annotation_events WHERE answer_id IS NOT NULL GROUP BY answer_id",
-    "one answer twice": "SELECT 1 FROM annotations GROUP BY answer_id",
-    "two answers of a person stand": "SELECT 1 FROM annotations WHERE withdrawn_at IS NULL GROUP BY query_id, user_id",
-    "two labels of an image": "SELECT 1 FROM labels GROUP BY sample_id",
+    "one person twice on a query": """SELECT count(*) FROM (SELECT 1 FROM claims WHERE state IN ('leased', 'done')
+        GROUP BY query_id, user_id HAVING count(*) > 1) AS found""",
+    "one token twice": """SELECT count(*) FROM (SELECT 1 FROM claims
+        GROUP BY query_id, token HAVING count(*) > 1) AS found""",
+    "one answer twice in the history": """SELECT count(*) FROM (SELECT 1 FROM annotation_events
+        WHERE answer_id IS NOT NULL GROUP BY answer_id HAVING count(*) > 1) AS found""",
+    "one answer twice": """SELECT count(*) FROM (SELECT 1 FROM annotations
+        GROUP BY answer_id HAVING count(*) > 1) AS found""",
+    "two answers of a person stand": """SELECT count(*) FROM (SELECT 1 FROM annotations WHERE withdrawn_at IS NULL
+        GROUP BY query_id, user_id HAVING count(*) > 1) AS found""",
+    "two labels of an image": """SELECT count(*) FROM (SELECT 1 FROM labels
+        GROUP BY sample_id HAVING count(*) > 1) AS found""",
 }
 UNFINISHED = """
     SELECT count(*) FROM (SELECT q.id FROM queries q LEFT JOIN annotations a ON a.query_id = q.id
@@ -107,10 +114,7 @@ def count(database: Database, project_id: int, saved: set[str]) -> dict[str, Any
     """Count by plain SQL what must not be, whatever the code thinks."""
     with database.engine.connect() as connection:
         over = connection.execute(text(OVER_ASSIGNED)).scalar_one()
-        twice = {
-            what: connection.execute(text(f"SELECT count(*) FROM ({sql} HAVING count(*) > 1) AS found")).scalar_one()  # noqa: S608
-            for what, sql in DOUBLED.items()
-        }
+        twice = {what: connection.execute(text(sql)).scalar_one() for what, sql in DOUBLED.items()}
         stored = set(connection.execute(text("SELECT answer_id FROM annotations WHERE withdrawn_at IS NULL")).scalars())
         values = {"project": project_id, "overlap": OVERLAP}
         unfinished = connection.execute(text(UNFINISHED), values).scalar_one()
@@ -169,23 +173,20 @@ def _drop_on_sqlite(database: Database, name: str) -> None:
         with database.engine.begin() as connection:
             connection.execute(text(f"DROP INDEX {name}"))
         return
-    constraint = re.compile(rf",\s*CONSTRAINT {name} UNIQUE \([^)]*\)")
-    _, table, _, made = next(part for part in parts if part[0] == "table" and constraint.search(part[3]))
-    rest = [part[3] for part in parts if part[2] == table and part[0] != "table"]
-    raw = database.engine.raw_connection()
-    try:
-        cursor = raw.cursor()
-        cursor.execute("PRAGMA foreign_keys=OFF")
-        cursor.execute(f"CREATE TABLE kept AS SELECT * FROM {table}")  # noqa: S608 - our own names
-        for statement in (f"DROP TABLE {table}", constraint.sub("", made)):
-            cursor.execute(statement)
-        cursor.execute(f"INSERT INTO {table} SELECT * FROM kept")  # noqa: S608
-        for statement in ("DROP TABLE kept", *rest):
-            cursor.execute(statement)
-        raw.commit()
-        cursor.execute("PRAGMA foreign_keys=ON")
-    finally:
-        raw.close()
+    with database.engine.connect() as connection:
+        tables = inspect(connection)
+        table = next(
+            table
+            for table in tables.get_table_names()
+            if name in {found["name"] for found in tables.get_unique_constraints(table)}
+        )
+        operations = Operations(MigrationContext.configure(connection))
+        with operations.batch_alter_table(table) as batch:
+            batch.drop_constraint(name, type_="unique")
+        for kind, _, of, made in parts:  # the new table has the old one's indexes, not its triggers
+            if (kind, of) == ("trigger", table):
+                connection.execute(text(made))
+        connection.commit()
 
 
 if __name__ == "__main__":

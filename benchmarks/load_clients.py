@@ -138,7 +138,7 @@ class ComponentAnnotator(Annotator):
         from websockets.sync.client import connect
 
         where = f"ws://127.0.0.1:{self.person.port}/_stcore/stream"
-        with connect(where, subprotocols=["streamlit"], max_size=None, origin=_origin(self.person)) as socket:  # type: ignore[list-item, arg-type]
+        with connect(where, subprotocols=["streamlit"], max_size=None, origin=_origin(self.person)) as socket:
             self._socket = socket
             self._rerun()
             self._read_until(set(), time.monotonic() + PATIENCE)

@@ -75,8 +75,16 @@ def _file(path: str) -> NewFile:
 
 def _sample(name: str, row: int) -> NewSample:
     sha256 = hashlib.sha256(f"{name}-{row}".encode()).hexdigest()
-    place = {"display_offset": row, "display_length": 1, "width": 8, "height": 8}
-    return NewSample(sha256=sha256, name=f"{row}.png", row=row, media_type="image/png", **place)  # type: ignore[arg-type]
+    return NewSample(
+        sha256=sha256,
+        name=f"{row}.png",
+        row=row,
+        media_type="image/png",
+        display_offset=row,
+        display_length=1,
+        width=8,
+        height=8,
+    )
 
 
 def run_all(tasks: list[Task]) -> tuple[float, list[Done]]:
@@ -216,7 +224,7 @@ def be_careless(database: Database, task: Task, barrier: Any, done: Done) -> Non
         for place in places[number * share : (number + 1) * share]:
             table, values = row(place, task.rank)
             with database.engine.connect() as connection:
-                connection.execute(select(table.__table__.c.id).limit(1)).all()  # type: ignore[attr-defined]
+                connection.execute(select(table.__table__.c.id).limit(1)).all()
             barrier.wait(600)
             done.refused[name] = done.refused.get(name, 0) + _refused(database, table, values)
             barrier.wait(600)

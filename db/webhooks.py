@@ -26,7 +26,7 @@ from db.tables import ClassRow, LabelTableRow, OutboxRow, QueryRow, UserRow, Web
 TOPICS = ("annotation.created", "query.completed", "round.completed")
 TEST = "webhook.test"
 MOST_LIVE = 20
-_SECRET = "whs_"  # noqa: S105 - the prefix of a secret, to tell what it is
+_PREFIX = "whs_"  # of a secret, to tell what it is
 _REMOVED = "the webhook was removed"
 
 
@@ -44,7 +44,7 @@ def add(database: Database, actor: Actor, project_id: int, url: str, topics: Seq
         authorize(session, actor, project_id, Role.administrator)
         if len(_live(session, project_id)) >= MOST_LIVE:
             raise Conflict(f"expected at most {MOST_LIVE} webhooks a project, got one more; remove one first")
-        secret = _SECRET + secrets.token_urlsafe(32)
+        secret = _PREFIX + secrets.token_urlsafe(32)
         row = WebhookRow(project_id=project_id, url=url, secret=secret, topics=",".join(chosen))
         row.created_by, row.created_at = actor.user_id, now(session)
         session.add(row)

@@ -58,21 +58,45 @@ class Service:
         """None while it runs."""
         return self.process.poll() if self.process else None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def keeps_ending(self) -> bool:
+        """Whether it was started so often in the last minute that one more start is no help."""
+        return len([start for start in self.starts if time.monotonic() - start < 60]) >= RESTARTS_A_MINUTE
+
     def restart_if_dead(self) -> bool:
         """Start it again when it ended; returns whether it is to be kept (it died too often otherwise)."""
         if self.exit_code is None:
             return True
-        recent = [start for start in self.starts if time.monotonic() - start < 60]
-        if len(recent) >= RESTARTS_A_MINUTE:
+        if self.keeps_ending:
             return False
         logger.warning("the %s ended with code %s: starting it again (log: %s)", self.name, self.exit_code, self.log)
         self.start()
         return True
 
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until it has ended, if it was started.
+
+        Raises:
+            subprocess.TimeoutExpired: It has not.
+        """
+        if self.process is not None:
+            self.process.wait(seconds)
+
     def ask_to_stop(self) -> None:
         """Send SIGTERM to the process."""
-        if self.process and self.process.poll() is None:
+        if self.process is not None and self.is_running:
             self.process.terminate()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
 
 def stop_all(services: Sequence[Service], mark: str, seconds: float = STOP_SECONDS) -> None:
@@ -81,13 +105,11 @@ def stop_all(services: Sequence[Service], mark: str, seconds: float = STOP_SECON
         service.ask_to_stop()
     deadline = time.monotonic() + seconds
     for service in services:
-        if service.process:
-            try:
-                service.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                logger.warning("the %s did not stop in %.0f s: killing it", service.name, seconds)
-                service.process.kill()
-                service.process.wait()
+        try:
+            service.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            logger.warning("the %s did not stop in %.0f s: killing it", service.name, seconds)
+            service.kill()
     kill_marked(mark)
 
 

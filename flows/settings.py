@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -62,8 +64,12 @@ class Settings(BaseSettings):
     @property
     def page_address(self) -> str:
         """Address of the page as seen from this machine."""
-        everywhere = {"0.0.0.0": LOOPBACK, "::": "[::1]"}  # noqa: S104 - what is listened on, not what is called
-        host = everywhere.get(self.host) or (f"[{self.host}]" if ":" in self.host else self.host)
+        host = self.host
+        with suppress(ValueError):  # a name, not an address
+            address = ip_address(self.host)
+            if address.is_unspecified:  # listened on everywhere, called here
+                address = ip_address("::1" if address.version == 6 else LOOPBACK)
+            host = f"[{address}]" if address.version == 6 else str(address)
         return f"http://{host}:{self.port}"
 
     @property

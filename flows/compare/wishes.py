@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,12 @@ from flows.compare.options import CompareOptions, options_of
 from flows.errors import UsageError
 from flows.ingest import require_allowed
 from flows.locks import file_lock
-from flows.processes import RESTARTS_A_MINUTE
+from flows.processes import Service
 from flows.report import Reporter
 from flows.settings import Settings
 from flows.store import Store
 
-_starts: dict[int, list[float]] = {}
-_children: dict[int, subprocess.Popen[bytes]] = {}
+_services: dict[Path, Service] = {}  # by the lock file of the wish
 
 
 def carry_out(store: Store, wish: Mapping[str, Any], reporter: Reporter) -> int:
@@ -66,36 +63,29 @@ def start_process(store: Store, command_id: int) -> bool:
     Returns:
         Whether one was started.
     """
-    if command_id in _children and _children[command_id].poll() is None:
+    service = service_of(store.settings, command_id)
+    if service.is_running:
         return False
     with file_lock(lock_of(store.settings, command_id), wait=False) as held:
         if not held:  # started from elsewhere
             return False
-    if _keeps_ending(store, command_id):
+    if service.keeps_ending:
+        said = f"its process keeps ending; do: read {service.log}"
+        commands.finish(store.database, command_id, "failed", said)
         return False
-    log = _log_of(store.settings, command_id)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        _children[command_id] = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "flows.compare", str(command_id)],
-            env={**os.environ, **store.settings.environment(), "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+    service.start()
+    return True
+
+
+def service_of(settings: Settings, command_id: int) -> Service:
+    """Return the process of a wish, started or not, as this process knows it."""
+    lock = lock_of(settings, command_id)
+    if lock not in _services:
+        name = f"compare-wish-{command_id}"
+        _services[lock] = Service(
+            name=name,
+            command=[sys.executable, "-m", "flows.compare", str(command_id)],
+            environment={**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"},
+            log=settings.log_folder / f"{name}.log",
         )
-    return True
-
-
-def _keeps_ending(store: Store, command_id: int) -> bool:
-    recent = [at for at in _starts.get(command_id, []) if time.monotonic() - at < 60]
-    _starts[command_id] = [*recent, time.monotonic()]
-    if len(recent) < RESTARTS_A_MINUTE:
-        return False
-    said = f"its process keeps ending; do: read {_log_of(store.settings, command_id)}"
-    commands.finish(store.database, command_id, "failed", said)
-    return True
-
-
-def _log_of(settings: Settings, command_id: int) -> Path:
-    return settings.log_folder / f"compare-wish-{command_id}.log"
+    return _services[lock]

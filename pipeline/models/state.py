@@ -23,7 +23,7 @@ def seed_global(seed: int) -> None:
 
     The trace takes a millisecond a call and its memory is never freed; a training seeds each step.
     """
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if cast(Any, torch.cuda).is_initialized():
         torch.manual_seed(seed)
     else:
         torch.default_generator.manual_seed(seed)

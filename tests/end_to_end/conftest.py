@@ -16,7 +16,6 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from flows.processes import any_port, kill_marked, marked
-from tests.browser import launched
 
 Found = TypeVar("Found")
 START_SECONDS = 120
@@ -106,9 +105,3 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         demo.process.kill()
         demo.process.wait()
     kill_marked(str(demo.home))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened

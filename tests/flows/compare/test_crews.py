@@ -91,7 +91,7 @@ def test_a_worker_that_is_killed(store: Store) -> None:
                 os.kill(self.killed, signal.SIGKILL)
 
     few_digits(store)
-    found = begin(store, tiny(), QUIET)
+    found = begin(store, tiny(labels=96), QUIET)  # so many points that no worker is through when one is killed
     with pytest.raises(FlowError, match="a worker was killed"):
         go_on(store, found.id, Running(workers=2), Kills())
     now = comparisons.get(store.database, store.actor, found.id)

@@ -15,6 +15,7 @@ from flows.compare.options import plain_settings
 from flows.compare.wishes import carry_out, lock_of, start_process
 from flows.errors import UsageError
 from flows.locks import file_lock
+from flows.processes import RESTARTS_A_MINUTE
 from flows.reconcile import DueWork, reconcile, start
 from flows.report import SilentReporter
 from flows.store import Store
@@ -56,7 +57,7 @@ def test_it_runs_in_a_process_of_its_own(store: Store) -> None:
         time.sleep(0.3)
     [found] = comparisons.list_comparisons(store.database, store.actor)
     assert (found.state, found.points_done) == ("done", 4)
-    wishes._children.pop(command.id).wait()
+    wishes.service_of(store.settings, command.id).wait(WAIT_SECONDS)
     again = commands.post(store.database, store.actor, found.project_id, "compare", {"comparison_id": found.id}, "b")
     assert carry_out(store, again.payload, QUIET) == found.id
 
@@ -69,11 +70,10 @@ def test_no_second_process_while_one_is_at_it(store: Store) -> None:
 
 def test_one_that_keeps_ending_is_answered(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     command = wish(store)
-    monkeypatch.setattr(wishes, "_starts", {})  # another test's store has a command of this number, too
     monkeypatch.setattr(wishes.sys, "executable", "/bin/false")
-    for _ in range(wishes.RESTARTS_A_MINUTE):
+    for _ in range(RESTARTS_A_MINUTE):
         assert start_process(store, command.id)
-        wishes._children[command.id].wait()
+        wishes.service_of(store.settings, command.id).wait(WAIT_SECONDS)
     assert not start_process(store, command.id)
     assert answer(store, command.id) == "answered"
 

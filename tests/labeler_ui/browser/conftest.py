@@ -133,13 +133,13 @@ class Person:
         return [row["class_name"] for row in self.saved(count)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with browsers.launched() as launched:
         yield launched
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[PageServer]:
     made = PageServer(tmp_path_factory.mktemp("home"))
     made.start()
@@ -147,7 +147,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
     made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def store(server: PageServer) -> Iterator[Database]:
     with Database.open(None, home=server.home) as opened:
         yield opened
@@ -158,7 +158,7 @@ def seeded(store: Database) -> Seeded:
     return seed(store)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(browser: Browser) -> Iterator[BrowserContext]:
     """One context for most tests: Streamlit's own scripts are then loaded once. What answers need is kept per tab."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
