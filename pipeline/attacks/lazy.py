@@ -33,7 +33,8 @@ _EVALUATED = 4096  # images whose logits are evaluated together
 _CHECKED = 64  # images attacked next in order, and as many at random, to measure the recall
 _PART = 256  # images estimated or attacked before the bound is looked at again; more where a chunk is larger
 _BLOCK_PIXELS = 1 << 24  # most pixels in a block, for a gradient is kept of each: 64 MB
-_WIDER = 0.75  # factor on the slack after a violation
+_WIDER = 0.75  # factor on the slack and the trust after a violation
+_TRUST = 0.75  # the largest gradient seen is taken for this share of the largest there is
 
 
 class Search:
@@ -68,7 +69,7 @@ class Search:
         self.given_up = np.zeros(count, dtype=bool)  # attacked, but past the bound
         self.predicted, self.nearest = np.zeros(count, dtype=np.int32), np.full(count, -1, dtype=np.int32)
         self.best = np.empty(0)  # the k smallest distances so far, rising; fewer while fewer are known
-        self.steepness, self.trust = Steepness(), 1.0
+        self.steepness, self.trust = Steepness(), _TRUST
         self.violations = self.checks = 0
         self.seconds_looking = 0.0
 
@@ -222,7 +223,7 @@ class Search:
         return distance / (1 + self.settings.overshoot) - self.settings.minimum_step
 
     def _least_estimate(self, gap: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what no distance should be below, if no gradient is larger than the largest seen."""
+        """Return what no distance should be below, if few gradients were seen and the largest is somewhat larger."""
         return self._with_overshoot(self.trust * self.steepness.least(torch.from_numpy(gap)).numpy())
 
     def _pruning(self, limit: float) -> Pruning:

@@ -169,6 +169,26 @@ def test_the_recall_check_finds_what_a_wrong_estimate_hides(monkeypatch: pytest.
     assert not np.array_equal(nearest_to_border(model, pool, 40).ids, whole.ids)  # it was the check that found it
 
 
+class Steeper(nn.Module):
+    """The gap of two classes is the first pixel, and a tenth more where the second pixel is white."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        first, second = images[:, 0, 0, 0], images[:, 0, 0, 1]
+        gap = first * (1 + 0.1 * (second > 0.5))
+        return torch.stack([gap, torch.zeros_like(gap)], dim=1)
+
+
+def test_a_steeper_image_than_all_that_were_seen_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.zeros(3000, 1, 8, 8, dtype=torch.uint8)
+    images[:, 0, 0, 0] = 200
+    images[:9, 0, 0, 0], images[9, 0, 0, 0], images[10:400, 0, 0, 0] = 20, 40, 42
+    images[2990, 0, 0, :2] = torch.tensor([39, 255], dtype=torch.uint8)  # the tenth; behind 400 others by its gap
+    pool = ImagePool.from_tensor(images, np.arange(3000))
+    assert nearest_to_border(Steeper(), pool, 10).ids[-1] == 2990
+    monkeypatch.setattr(lazy, "_TRUST", 1.0)
+    assert nearest_to_border(Steeper(), pool, 10).ids[-1] != 2990  # neither does the recall check come across it
+
+
 def test_order_batches_and_seed_do_not_change_the_answer() -> None:
     model = trained("lenet5")
     images = stripes(400, seed=9)
