@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import streamlit as st
+from labeler_ui.component.parts import nothing, registered
 
 PARTS = (
     "elements",
@@ -33,22 +32,7 @@ PARTS = (
     "revisit",
     "mount",
 )
-STYLES = ("labeler", "panels", "grid")
-_HERE = Path(__file__).parent
-_HTML = '<div class="labeler" lang="en"></div>'
-
-
-def module_source() -> str:
-    """Return the whole ES module: the parts share one scope, so they are joined in order."""
-    return "\n".join((_HERE / "js" / f"{part}.js").read_text("utf-8") for part in PARTS)
-
-
-def style_source() -> str:
-    """Return the component's style sheet, its parts in order."""
-    return "\n".join((_HERE / f"{part}.css").read_text("utf-8") for part in STYLES)
-
-
-_LABELER = st.components.v2.component("borderline_labeler", html=_HTML, css=style_source(), js=module_source())
+_LABELER = registered("labeler", scripts=PARTS, styles=("labeler", "panels", "grid"))
 
 
 def labeler(*, key: str, data: Mapping[str, Any]) -> list[Any]:
@@ -64,13 +48,9 @@ def labeler(*, key: str, data: Mapping[str, Any]) -> list[Any]:
     result = _LABELER(
         key=key,
         data=dict(data),
-        on_outbox_change=_nothing,
-        on_renew_change=_nothing,
+        on_outbox_change=nothing,
+        on_renew_change=nothing,
     )
     outbox = getattr(result, "outbox", None)
     entries = outbox.get("entries") if isinstance(outbox, Mapping) else None
     return list(entries) if isinstance(entries, list) else []
-
-
-def _nothing() -> None:
-    """Make the state key known to Streamlit; the page reads the return value."""

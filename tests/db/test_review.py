@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 from sqlalchemy import select, text
 
-from db import annotations, labels, review, rounds, samples
+from db import annotations, review, rounds, samples
 from db import pool as pool_of
 from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound
-from db.records import Actor, ClaimedQuery, Decision, NewQuery, NewQueue, Round
-from db.tables import AnnotationEventRow, QueryRow, SampleRow
+from db.records import Round
+from db.tables import SampleRow
+from tests.db.review_scenes import contested, decide, new_id, queue, rebuilt, set_state, state_of, vote
 from tests.db.scenes import Scene, as_gold, make_scene, scalar
-
-
-def new_id() -> str:
-    return str(uuid.uuid4())
-
-
-def vote(scene: Scene, actor: Actor, **answers: str) -> dict[str, ClaimedQuery]:
-    """Let somebody answer the open images by place: a=..., b=..., c=... is the first, second, third of the pool."""
-    held = {query.rank: query for query in scene.claim(actor, 20)}
-    done = {}
-    for place, name in answers.items():
-        query = held[ord(place) - ord("a")]
-        scene.submit(actor, query, name, latency_ms=1000, note="look" if name == "flag" else "")
-        done[place] = query
-    return done
-
-
-def contested(database: Database, **settings: object) -> tuple[Scene, list[int]]:
-    """Four images: a tie, an agreement, one flagged and one that nobody was sure of."""
-    scene = make_scene(database, images=8, overlap=2, **settings)
-    pool = scene.pool()
-    scene.ask(4)
-    vote(scene, scene.person("ana"), a="cat", b="cat", c="flag", d="unsure")
-    vote(scene, scene.person("bob"), a="dog", b="cat", c="cat", d="unsure")
-    return scene, pool
-
-
-def decide(scene: Scene, item: int, name: str | None, **more: object) -> Decision:
-    class_id = None if name is None else scene.cls(name)
-    actor = more.pop("actor", scene.ada)
-    decision_id = more.pop("decision_id", new_id())
-    return review.decide(scene.database, actor, scene.id, decision_id, item, class_id, **more)
-
-
-def queue(scene: Scene, **more: object) -> list[int]:
-    return [item.sample_id for item in review.next_items(scene.database, scene.ada, scene.id, **more)]
-
-
-def set_state(scene: Scene, item: int, state: str) -> None:
-    statement = text("UPDATE queries SET state = :state WHERE sample_id = :item")
-    scene.database.write(lambda session: session.execute(statement, {"state": state, "item": item}))
-
-
-def state_of(scene: Scene, item: int) -> list[tuple[str, str]]:
-    statement = select(QueryRow.kind, QueryRow.state).where(QueryRow.sample_id == item).order_by(QueryRow.id)
-    return scene.database.read(lambda session: list(session.execute(statement).tuples()))
-
-
-def rebuilt(scene: Scene) -> bool:
-    return labels.rebuild(scene.database) == scene.labels()
 
 
 def test_what_waits_and_in_which_order(database: Database) -> None:
@@ -212,94 +161,6 @@ def test_votes_are_told_with_names_notes_and_what_the_model_said(database: Datab
     assert told.history == []
     with pytest.raises(NotFound):
         review.votes_of(database, scene.ada, scene.id, 10**6)
-
-
-def test_sent_back_it_is_asked_again_of_everybody(database: Database) -> None:
-    scene, pool = contested(database)
-    decision_id = new_id()
-    done = review.send_back(database, scene.ada, scene.id, decision_id, pool[1], "look at the ears")
-    again = review.send_back(database, scene.ada, scene.id, decision_id, pool[1], "look at the ears")
-    assert (done.label, done.repeated, again.repeated) == (None, False, True)
-    assert pool[1] not in scene.labels()
-    assert rebuilt(scene)
-    assert state_of(scene, pool[1]) == [("learn", "open")]
-    for name in ("ana", "bob"):
-        held = [query for query in scene.claim(scene.person(name), 5) if query.sample_id == pool[1]]
-        assert held
-        assert held[0].rank == 0
-        scene.submit(scene.person(name), held[0], "dog")
-    assert scene.labels()[pool[1]] == scene.cls("dog")
-    told = review.votes_of(database, scene.ada, scene.id, pool[1])
-    assert [(past.what, past.note) for past in told.history] == [("sent back", "look at the ears")]
-    assert [vote.class_name for vote in told.votes] == ["dog", "dog"]
-    assert rebuilt(scene)
-    kinds = (
-        select(AnnotationEventRow.kind).where(AnnotationEventRow.sample_id == pool[1]).order_by(AnnotationEventRow.id)
-    )
-    events = database.read(lambda session: list(session.scalars(kinds)))
-    assert events == ["answer", "answer", "withdraw", "withdraw", "answer", "answer"]
-
-
-@pytest.mark.parametrize("name", ["owl", None])
-def test_sending_back_takes_an_earlier_review_back(database: Database, name: str | None) -> None:
-    scene, pool = contested(database)
-    decide(scene, pool[0], name)
-    review.send_back(database, scene.ada, scene.id, new_id(), pool[0])
-    assert pool[0] not in scene.labels()
-    for person in ("ana", "bob"):
-        held = [query for query in scene.claim(scene.person(person), 5) if query.sample_id == pool[0]]
-        scene.submit(scene.person(person), held[0], "dog")
-    assert scene.labels()[pool[0]] == scene.cls("dog")
-    assert rebuilt(scene)
-    assert pool[0] not in queue(scene)
-
-
-def test_sent_back_after_its_round_it_joins_the_open_one(database: Database) -> None:
-    scene = make_scene(database, images=9, overlap=1)
-    scene.ask(1)
-    ana = scene.person("ana")
-    [query] = scene.claim(ana)
-    scene.submit(ana, query, "cat")
-    turn = scene.ask(2)
-    review.send_back(database, scene.ada, scene.id, new_id(), query.sample_id)
-    assert scalar(database, f"SELECT round_id FROM queries WHERE sample_id = {query.sample_id}") == turn.id
-    assert query.sample_id in [held.sample_id for held in scene.claim(ana, 5)]
-
-
-def test_sent_back_while_no_round_is_open_it_comes_with_the_next(database: Database) -> None:
-    scene = make_scene(database, images=8)
-    scene.ask(1)
-    ana = scene.person("ana")
-    [query] = scene.claim(ana)
-    assert scene.submit(ana, query, "cat").round_complete
-    turn = rounds.begin_round(database, scene.system, scene.id)  # closes the first; the second is being prepared
-    assert isinstance(turn, Round)
-    review.send_back(database, scene.ada, scene.id, new_id(), query.sample_id, "look at the <b>ears</b>")
-    queue = NewQueue(queries=[NewQuery(sample_id=scene.pool()[-1], rank=5)], strategy="test")
-    rounds.enqueue(database, scene.system, turn.id, queue)
-    first, second = scene.claim(ana, 5)
-    assert (first.sample_id, first.comment, second.comment) == (query.sample_id, "look at the <b>ears</b>", "")
-    moved = f"SELECT count(*) FROM queries WHERE id = {query.query_id} AND round_id = {turn.id}"
-    assert scalar(database, moved) == 1
-
-
-@pytest.mark.parametrize("kind", ["gold", "spot_check"])
-def test_a_check_shows_no_reviewers_comment(database: Database, kind: str) -> None:
-    scene = make_scene(database, images=8)
-    scene.ask(1)
-    details = '{"comment": "the answer is cat"}'
-    database.write(
-        lambda session: session.execute(text(f"UPDATE queries SET details = '{details}'"))  # as a check takes it over
-    )
-    assert [query.comment for query in scene.claim(scene.ada)] == ["the answer is cat"]
-    database.write(lambda session: session.execute(text(f"UPDATE queries SET kind = '{kind}'")))
-    assert [query.comment for query in scene.claim(scene.ada)] == [""]
-
-
-def test_nothing_to_send_back_is_said(database: Database) -> None:
-    scene = make_scene(database, images=3)
-    with pytest.raises(Conflict, match="send back"):
-        review.send_back(database, scene.ada, scene.id, new_id(), scene.pool()[0])
 
 
 def test_images_and_classes_of_others_are_refused(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from starlette.middleware import Middleware
 from db.engine import Database
 from labeler_ui import api, store, tokens
 from labeler_ui.hosts import HostGuard
+from tests.labeler_ui.programs import Headers, bearer
 from tests.labeler_ui.seed import Seeded, seed
 from tests.labeler_ui.team_fixtures import team, team_client
 
@@ -24,10 +26,12 @@ with warnings.catch_warnings():
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_template: Path) -> Iterator[Path]:
+    """A home whose tables are made already."""
     monkeypatch.setenv("BORDERLINE_HOME", str(tmp_path))
     monkeypatch.delenv("BORDERLINE_DATABASE_URL", raising=False)
     monkeypatch.setenv("BORDERLINE_USER", "ada")
+    shutil.copy(sqlite_template, tmp_path / "borderline.db")
     yield tmp_path
     store.close()
 
@@ -40,6 +44,12 @@ def database(home: Path) -> Database:
 @pytest.fixture
 def seeded(database: Database) -> Seeded:
     return seed(database)
+
+
+@pytest.fixture
+def headers(seeded: Seeded) -> Headers:
+    """What a program sends to the HTTP API."""
+    return bearer(seeded)
 
 
 @pytest.fixture

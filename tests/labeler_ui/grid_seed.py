@@ -51,3 +51,12 @@ def seed_grid(
             queries.append(NewQuery(sample_id=next(ids), rank=len(queries), **asked))
     rounds.enqueue(database, actor, turn.id, NewQueue(queries=queries, strategy="entropy()"))
     return Seeded(database=database, project=project, actor=actor)
+
+
+def held(seeded: Seeded, kind: str) -> int:
+    """Return how many queries of a kind somebody has at hand now."""
+    statement = (
+        "SELECT count(*) AS n FROM claims c JOIN queries q ON q.id = c.query_id "
+        "WHERE q.project_id = :project AND q.kind = :kind AND c.state = 'leased'"
+    )
+    return seeded.rows(statement, kind=kind)[0]["n"]

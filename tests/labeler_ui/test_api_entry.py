@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
@@ -16,18 +13,6 @@ from tests.labeler_ui.programs import ROOT, Headers, Session, bearer, claim, mem
 from tests.labeler_ui.seed import Seeded, seed
 
 pytestmark = pytest.mark.filterwarnings("ignore::starlette.exceptions.StarletteDeprecationWarning")
-
-
-@pytest.fixture
-def home(home: Path, sqlite_template: Path) -> Path:
-    """A home whose tables are made already."""
-    shutil.copy(sqlite_template, home / "borderline.db")
-    return home
-
-
-@pytest.fixture
-def headers(seeded: Seeded) -> Headers:
-    return bearer(seeded)
 
 
 @pytest.fixture

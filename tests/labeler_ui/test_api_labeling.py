@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import uuid
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -17,18 +15,6 @@ from tests.labeler_ui.programs import ROOT, Headers, answer_to, bearer, claim, m
 from tests.labeler_ui.seed import Seeded, seed
 
 pytestmark = pytest.mark.filterwarnings("ignore::starlette.exceptions.StarletteDeprecationWarning")
-
-
-@pytest.fixture
-def home(home: Path, sqlite_template: Path) -> Path:
-    """A home whose tables are made already."""
-    shutil.copy(sqlite_template, home / "borderline.db")
-    return home
-
-
-@pytest.fixture
-def headers(seeded: Seeded) -> Headers:
-    return bearer(seeded)
 
 
 def test_answers_are_saved_once_with_one_result_each(client: TestClient, seeded: Seeded, headers: Headers) -> None:

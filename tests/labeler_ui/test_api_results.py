@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,6 @@ from tests.labeler_ui.programs import ROOT, Headers, answer_to, bearer, claim, s
 from tests.labeler_ui.seed import Seeded, seed
 
 pytestmark = pytest.mark.filterwarnings("ignore::starlette.exceptions.StarletteDeprecationWarning")
-
-
-@pytest.fixture
-def home(home: Path, sqlite_template: Path) -> Path:
-    """A home whose tables are made already."""
-    shutil.copy(sqlite_template, home / "borderline.db")
-    return home
-
-
-@pytest.fixture
-def headers(seeded: Seeded) -> Headers:
-    return bearer(seeded)
 
 
 def label(client: TestClient, seeded: Seeded, headers: Headers, count: int) -> None:

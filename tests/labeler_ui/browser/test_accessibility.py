@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from db.engine import Database
-from tests.labeler_ui.browser.conftest import Person
+from tests.labeler_ui.browser.people import Person
 from tests.labeler_ui.seed import seed
 from tests.support import require
 

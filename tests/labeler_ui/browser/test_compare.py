@@ -11,7 +11,7 @@ import pytest
 from db import comparison_log, comparisons
 from db.engine import Database
 from labeler_ui.pages.compare import TABS
-from tests.labeler_ui.browser.conftest import PATIENCE, PageServer
+from tests.labeler_ui.browser.people import PATIENCE, PageServer
 from tests.labeler_ui.comparison_scene import Stored, point, stored
 
 if TYPE_CHECKING:

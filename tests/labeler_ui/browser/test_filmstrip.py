@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from db.engine import Database
-from tests.labeler_ui.browser.conftest import Person, wait_for
+from tests.labeler_ui.browser.people import Person, wait_for
 from tests.labeler_ui.seed import seed
 
 pytestmark = pytest.mark.browser

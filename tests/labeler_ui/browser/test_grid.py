@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +9,12 @@ import pytest
 
 from db import access, claims
 from db.engine import Database
-from tests.labeler_ui.browser.conftest import Person, wait_for
-from tests.labeler_ui.grid_seed import seed_grid
-from tests.labeler_ui.seed import Seeded
+from tests.labeler_ui.browser.people import GridPerson, Person, wait_for
+from tests.labeler_ui.grid_seed import held, seed_grid
 
 pytestmark = pytest.mark.browser
 
-_number = itertools.count()
+
 PRESS_ENTER = """() => {
   const hosts = [...document.querySelectorAll('*')];
   const grid = hosts.map((host) => host.shadowRoot?.querySelector('.grid')).find(Boolean);
@@ -26,68 +24,6 @@ PRESS_ENTER = """() => {
   const decoded = [...grid.querySelectorAll('.tile img')].filter((image) => image.complete && image.naturalWidth);
   return {changed: grid.dataset.group !== before, images: decoded.length, ms: performance.now() - start};
 }"""
-LARGE = {"width": 1280, "height": 1000}
-
-
-class GridPerson:
-    """Somebody in the grid."""
-
-    def __init__(self, person: Person) -> None:
-        self.person, self.page, self.seeded = person, person.page, person.seeded
-
-    def enter(self) -> GridPerson:
-        self.page.get_by_role("button", name="Grid", exact=True).click()
-        return self.shown()
-
-    def shown(self, other_than: str | None = None) -> GridPerson:
-        """Wait until a group, another one than before, is on the screen with all of its images."""
-        wait_for(lambda: self.group() not in (None, other_than), "a group", self.page)
-        self.page.locator(".tile[data-state=loading]").first.wait_for(state="detached")
-        return self
-
-    def group(self) -> str | None:
-        found = self.page.locator(".grid[data-group]")
-        return found.get_attribute("data-group") if found.count() else None
-
-    def looked(self) -> GridPerson:
-        """Wait until Enter would confirm."""
-        self.page.locator(".grid-confirm[data-waits=no]").wait_for()
-        return self
-
-    def tiles(self) -> Any:
-        return self.page.locator(".tile")
-
-    def wrong(self) -> list[int]:
-        return [index for index, tile in enumerate(self.tiles().all()) if tile.get_attribute("aria-pressed") == "true"]
-
-    def confirm(self) -> None:
-        self.looked()
-        self.page.keyboard.press("Enter")
-
-    def rows(self, count: int) -> list[dict]:
-        return self.person.saved(count)
-
-    def marked(self) -> list[dict]:
-        return [event for event in self.seeded.events() if event["outcome"] == "skip"]
-
-
-@pytest.fixture
-def opened(visit: Callable[..., Person], store: Database) -> Callable[..., GridPerson]:
-    def work(groups: tuple = ((3, 24),), viewport: dict | None = None, **more: Any) -> GridPerson:
-        seeded = seed_grid(store, groups, name=f"grid-{next(_number)}", **more)
-        person = visit(seeded, own_context=True)
-        person.page.set_viewport_size(viewport or LARGE)
-        return GridPerson(person).enter()
-
-    return work
-
-
-def leased(seeded: Seeded) -> int:
-    statement = (
-        "SELECT count(*) AS n FROM claims c JOIN queries q ON q.id = c.query_id "
-        "WHERE q.project_id = :project AND q.kind = 'confirm' AND c.state = 'leased'"
-    )
-    return seeded.rows(statement)[0]["n"]
 
 
 def test_by_keyboard_alone(opened: Callable[..., GridPerson]) -> None:
@@ -129,7 +65,7 @@ def test_wrong_ones_become_single_images(opened: Callable[..., GridPerson]) -> N
 def test_the_next_group_is_there_at_once(opened: Callable[..., GridPerson]) -> None:
     grid = opened(((3, 24), (7, 24)))
     first = grid.group()
-    wait_for(lambda: leased(grid.seeded) == 48, "the next group claimed ahead", grid.page)
+    wait_for(lambda: held(grid.seeded, "confirm") == 48, "the next group claimed ahead", grid.page)
     grid.looked().page.wait_for_timeout(500)
     seen = grid.page.evaluate(PRESS_ENTER)
     assert (seen["changed"], seen["images"]) == (True, 24)  # within the key's own event: nothing is waited for
@@ -177,149 +113,26 @@ def test_every_tile_must_have_been_in_view(opened: Callable[..., GridPerson]) ->
     grid.rows(24)
 
 
-def test_offline_while_confirming(opened: Callable[..., GridPerson]) -> None:
-    grid = opened(((3, 24), (7, 12)))
-    wait_for(lambda: leased(grid.seeded) == 36, "the next group claimed ahead", grid.page)
-    grid.page.wait_for_timeout(700)
-    grid.person.context.set_offline(True)
-    first = grid.group()
-    grid.tiles().nth(0).click()
-    grid.confirm()
-    grid.shown(other_than=first)
-    grid.confirm()
-    grid.page.get_by_text("36 answers are safe here").wait_for()
-    grid.page.get_by_text("No new images yet").wait_for()
-    assert grid.person.mine() == []
-    grid.person.context.set_offline(False)
-    grid.rows(35)
-    assert len(grid.marked()) == 1
-    assert len(grid.seeded.events()) == 36
-    grid.page.get_by_text("That was all, thank you!").wait_for()
-
-
-def hold_answers(grid: GridPerson) -> list[Any]:
-    """Neither refuse answers, which would open the second way, nor let them through."""
-    under_way: list[Any] = []
-    grid.person.context.route("**/answers", lambda route: under_way.append(route))
-    return under_way
-
-
-def let_through(grid: GridPerson, under_way: list[Any]) -> None:
-    for route in under_way:
-        route.continue_()
-    grid.person.context.unroute("**/answers")
-
-
-def test_a_reload_with_answers_on_their_way(opened: Callable[..., GridPerson]) -> None:
-    grid = opened(((3, 24), (7, 12)))
-    grid.page.on("dialog", lambda dialog: dialog.accept())
-    under_way = hold_answers(grid)
-    first = grid.group()
-    grid.tiles().nth(1).click()
-    grid.confirm()
-    grid.shown(other_than=first)
-    wait_for(lambda: under_way, "answers on their way", grid.page)
-    grid.person.context.unroute("**/answers")
-    grid.page.reload()
-    grid.person.ready()
-    grid.enter()
-    assert grid.page.get_by_role("heading", name="Is each of these 7?").is_visible()
-    grid.rows(23)
-    assert len(grid.seeded.events()) == 24
-    grid.confirm()
-    grid.rows(35)
-
-
-def test_tiles_whose_answers_are_on_their_way_are_not_shown_again(opened: Callable[..., GridPerson]) -> None:
-    grid = opened(((3, 24), (7, 12)))
-    under_way = hold_answers(grid)
-    grid.confirm()
-    wait_for(lambda: under_way, "answers on their way", grid.page)
-    grid.person.press("Escape")
-    grid.page.locator(".grid").wait_for(state="detached")
-    grid.enter()
-    assert grid.page.get_by_role("heading", name="Is each of these 7?").is_visible()
-    assert grid.person.mine() == []
-    let_through(grid, under_way)
-    grid.rows(24)
-
-
 def test_escape_gives_the_tiles_back(opened: Callable[..., GridPerson]) -> None:
     grid = opened(((3, 24), (7, 12)))
-    wait_for(lambda: leased(grid.seeded) == 36, "both groups claimed", grid.page)
+    wait_for(lambda: held(grid.seeded, "confirm") == 36, "both groups claimed", grid.page)
     grid.tiles().nth(1).click()
     grid.person.press("Escape")
     grid.page.locator(".grid").wait_for(state="detached")
-    wait_for(lambda: leased(grid.seeded) == 0, "the tiles given back", grid.page)
+    wait_for(lambda: held(grid.seeded, "confirm") == 0, "the tiles given back", grid.page)
     grid.person.decoded(1)
     grid.person.press("9")
     assert [row["mode"] for row in grid.rows(1)] == ["single"]
 
 
-def singles_held(seeded: Seeded) -> int:
-    statement = (
-        "SELECT count(*) AS n FROM claims c JOIN queries q ON q.id = c.query_id "
-        "WHERE q.project_id = :project AND q.kind = 'learn' AND c.state = 'leased'"
-    )
-    return seeded.rows(statement)[0]["n"]
-
-
 def test_single_images_are_for_others_while_the_grid_is_open(opened: Callable[..., GridPerson]) -> None:
     grid = opened()
-    wait_for(lambda: singles_held(grid.seeded) == 0, "the single images given back", grid.page)
+    wait_for(lambda: held(grid.seeded, "learn") == 0, "the single images given back", grid.page)
     grid.person.press("m")
     grid.person.decoded(4)
-    assert singles_held(grid.seeded) == 4
+    assert held(grid.seeded, "learn") == 4
     grid.person.press("9")
     assert [row["mode"] for row in grid.rows(1)] == ["single"]
-
-
-@pytest.mark.parametrize("key", ["u", "Backspace", "click"])
-def test_the_last_group_is_taken_back(opened: Callable[..., GridPerson], key: str) -> None:
-    grid = opened(((3, 24), (7, 12)))
-    first = grid.group()
-    grid.tiles().nth(1).click()
-    grid.confirm()
-    grid.shown(other_than=first)
-    grid.rows(23)
-    undo = grid.page.get_by_role("button", name="Take the last group back", exact=True)
-    undo.click() if key == "click" else grid.person.press(key)
-    wait_for(lambda: grid.group() == first, "the group before", grid.page)
-    assert grid.shown().page.get_by_role("heading", name="Is each of these 3?").is_visible()
-    assert (grid.group(), grid.tiles().count(), grid.wrong()) == (first, 24, [1])
-    grid.looked()
-    assert (grid.rows(0), undo.is_hidden()) == ([], True)
-    assert grid.seeded.rows("SELECT count(*) AS n FROM labels WHERE project_id = :project")[0]["n"] == 0
-    grid.person.press(key if key != "click" else "u")  # there is no more to take back
-    grid.tiles().nth(1).click()
-    grid.tiles().nth(2).click()
-    grid.confirm()
-    grid.shown(other_than=first)
-    assert grid.page.get_by_role("heading", name="Is each of these 7?").is_visible()
-    assert len(grid.rows(23)) == 23
-    skipped = "SELECT q.rank FROM queries q WHERE q.project_id = :project AND q.kind = 'learn' AND q.rank > 3"
-    assert [row["rank"] for row in grid.seeded.rows(skipped)] == [4 + 2]
-
-
-def test_a_group_is_taken_back_from_the_end_and_without_a_connection(opened: Callable[..., GridPerson]) -> None:
-    grid = opened(((3, 6),))
-    grid.looked()
-    grid.person.context.set_offline(True)
-    grid.person.press("Enter")
-    grid.page.get_by_text("6 answers are safe here").wait_for()
-    grid.person.context.set_offline(False)
-    grid.rows(6)
-    grid.page.get_by_text("That was all, thank you!").wait_for()
-    grid.person.context.set_offline(True)
-    grid.person.press("u")
-    grid.page.locator(".grid-confirm", has_text="Taking them back").wait_for()
-    grid.person.context.set_offline(False)
-    grid.looked()
-    assert grid.rows(0) == []
-    grid.confirm()
-    grid.page.get_by_text("6 images confirmed").wait_for()
-    grid.rows(6)
-    assert grid.page.get_by_text("Not saved").count() == 0
 
 
 def test_a_tile_that_others_answer_singly_stays_away(opened: Callable[..., GridPerson], store: Database) -> None:
@@ -339,7 +152,7 @@ def test_a_tile_that_others_answer_singly_stays_away(opened: Callable[..., GridP
 
 
 def test_nothing_to_confirm(opened: Callable[..., GridPerson], visit: Callable[..., Person], store: Database) -> None:
-    person = visit(seed_grid(store, (), name=f"grid-{next(_number)}"))
+    person = visit(seed_grid(store, (), name="grid-empty"))
     person.page.get_by_role("button", name="Grid", exact=True).click()
     person.page.get_by_text("Nothing to confirm just now").wait_for()
     person.press("1", "x", "u")  # keys of single mode do nothing here
@@ -387,7 +200,7 @@ def test_an_image_that_cannot_be_shown_is_asked_singly(opened: Callable[..., Gri
 
 
 def test_touch_and_a_phone(visit: Callable[..., Person], store: Database, browser: Any, server: Any) -> None:
-    seeded = seed_grid(store, ((3, 12),), name=f"grid-{next(_number)}")
+    seeded = seed_grid(store, ((3, 12),), name="grid-phone")
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     try:
         grid = GridPerson(Person(context, server, seeded, "ada").open())

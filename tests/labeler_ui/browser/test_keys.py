@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from db.engine import Database
-from tests.labeler_ui.browser.conftest import Person, wait_for
+from tests.labeler_ui.browser.people import Person, wait_for
 from tests.labeler_ui.seed import Seeded, seed
 
 pytestmark = pytest.mark.browser

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from db.engine import Database
-from tests.labeler_ui.browser.conftest import PageServer, Person, wait_for
+from tests.labeler_ui.browser.people import PageServer, Person, wait_for
 from tests.labeler_ui.seed import Seeded, seed
 
 if TYPE_CHECKING:

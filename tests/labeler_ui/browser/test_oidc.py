@@ -20,7 +20,7 @@ from sqlalchemy import text
 from db import access, invitations
 from db.engine import Database
 from db.records import Actor, Role
-from tests.labeler_ui.browser.conftest import ROOT, PageServer, wait_for
+from tests.labeler_ui.browser.people import ROOT, PageServer, wait_for
 from tests.labeler_ui.oidc_provider import CLIENT_ID, CLIENT_SECRET
 from tests.labeler_ui.seed import Seeded, seed
 

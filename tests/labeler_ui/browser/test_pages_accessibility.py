@@ -8,7 +8,7 @@ import pytest
 
 from db.engine import Database
 from labeler_ui.pages.compare import TABS
-from tests.labeler_ui.browser.conftest import PATIENCE, PageServer
+from tests.labeler_ui.browser.people import PATIENCE, PageServer
 from tests.labeler_ui.browser.test_accessibility import axe
 from tests.labeler_ui.comparison_scene import Stored, stored
 from tests.labeler_ui.contested import contested

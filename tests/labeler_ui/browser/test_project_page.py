@@ -12,7 +12,7 @@ from db import access, classes, members, projects
 from db.engine import Database
 from db.records import Role
 from labeler_ui.pages.project import TABS
-from tests.labeler_ui.browser.conftest import PageServer, wait_for
+from tests.labeler_ui.browser.people import PageServer, wait_for
 from tests.labeler_ui.seed import Seeded, seed
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from db.engine import Database
-from tests.labeler_ui.browser.conftest import PATIENCE, PageServer, wait_for
+from tests.labeler_ui.browser.people import PATIENCE, PageServer, wait_for
 from tests.labeler_ui.contested import contested
 from tests.labeler_ui.seed import Seeded
 

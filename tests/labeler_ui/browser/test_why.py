@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from db.engine import Database
-from tests.labeler_ui.browser.conftest import Person, wait_for
+from tests.labeler_ui.browser.people import Person, wait_for
 from tests.labeler_ui.seed import seed
 
 if TYPE_CHECKING:
