@@ -10,6 +10,8 @@ import pytest
 MODULES = [
     "pipeline.attacks.border",
     "pipeline.augmentation.adversarial",
+    "pipeline.augmentation.gate.bounds",
+    "pipeline.augmentation.gate.plan",
     "pipeline.data.transforms",
     "pipeline.reports.cells",
     "pipeline.reports.html_parts",
