@@ -33,15 +33,24 @@ def sheet(
 
     Args:
         key: One mounted sheet for each person and place.
-        name: Of what is shown: another one forgets what was chosen.
+        name: Of what is shown, another one after each decision: what was chosen under another name is forgotten.
         image_pass: `token` and `expires_in` for the project's images.
         project_id: Whose images they are.
         tiles: `id`, `title`, `state`, `note`, `made_alt`, `nearest` (a sample's id or None) and `nearest_alt` each.
     """
-    data = {**image_pass, "project": project_id, "sheet": name, "tiles": [dict(tile) for tile in tiles]}
+    here = {"project": project_id, "sheet": name, "tiles": [dict(tile) for tile in tiles]}
+    data = {**image_pass, **here, "chosen": _chosen(st.session_state.get(key), name)}
     result = _SHEET(key=key, data=data, on_renew_change=_nothing, on_chosen_change=_nothing)
-    chosen, there = getattr(result, "chosen", None), {tile["id"] for tile in tiles}
-    return [item for item in chosen if item in there] if isinstance(chosen, list) else []
+    there = {tile["id"] for tile in tiles}
+    return [item for item in _chosen(result, name) if item in there]
+
+
+def _chosen(state: object, name: str) -> list[int]:
+    """What is chosen on the sheet of that name, by the component's state."""
+    told = state.get("chosen") if isinstance(state, Mapping) else getattr(state, "chosen", None)
+    if not isinstance(told, Mapping) or told.get("sheet") != name:
+        return []
+    return [item for item in told.get("ids", []) if isinstance(item, int)]
 
 
 def _nothing() -> None:

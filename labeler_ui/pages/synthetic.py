@@ -99,7 +99,7 @@ def _sheet(here: Visit, group: SyntheticGroup) -> None:
     )  # fmt: skip
     chosen = sheet(
         key=f"sheet-{now.project.id}-{now.actor.user_id}",
-        name=f"{place}-{number}",
+        name=f"{place}-{number}-{max((image.decided_at or 0 for image in images), default=0)}",
         image_pass=now.image_pass(),
         project_id=now.project.id,
         tiles=[_tile(image, group.class_name) for image in images],

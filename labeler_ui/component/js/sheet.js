@@ -16,11 +16,11 @@ class Sheet {
   update(data, tell) {
     if (!this.server || this.project !== data.project) this.begin(data.project, () => tell("renew", Date.now()));
     this.server.setToken(data.token, data.expires_in);
-    this.tell = () => tell("chosen", [...this.chosen]);
+    this.tell = () => tell("chosen", { sheet: data.sheet, ids: [...this.chosen] });
     const wanted = JSON.stringify([data.sheet, data.tiles]);
     if (wanted === this.shown) return;
     this.shown = wanted;
-    this.chosen = new Set();
+    this.chosen = new Set(data.chosen);
     const list = document.createElement("ul");
     list.append(...data.tiles.map((tile) => this.tile(tile)));
     this.root.replaceChildren(list);
@@ -39,6 +39,8 @@ class Sheet {
     const label = document.createElement("label");
     const box = document.createElement("input");
     box.type = "checkbox";
+    box.checked = this.chosen.has(id);
+    item.dataset.chosen = box.checked ? "yes" : "no";
     box.addEventListener("change", () => {
       if (box.checked) this.chosen.add(id);
       else this.chosen.delete(id);
