@@ -29,7 +29,12 @@ def test_settings_are_given_and_changed(run: Run) -> None:
     edited = run("project", "edit", "birds", "--gold-share", "0", "--rename", "song birds", "--batch", "4")
     assert edited.code == 0, edited.err
     assert "gold_share is 0.0" in edited.out
-    assert run("project", "edit", "song birds", "--show-why", "often").code == 2
+    rare = ("--balance", "sampling", "--generate", "gan", "--generate-below", "40", "--copy-check-share", "0.1")
+    told = run("project", "edit", "song birds", *rare).out
+    for part in ("balance is sampling", "generate is gan", "generate_below is 40", "copy_check_share is 0.1"):
+        assert part in told
+    for wrong in (("--show-why", "often"), ("--generate", "magic"), ("--generate-below", "19")):
+        assert run("project", "edit", "song birds", *wrong).code == 2
 
 
 def test_an_overlap_that_nobody_can_meet_is_refused_with_the_way_out(run: Run) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from db import samples
+from db import samples, synthetic
+from db.records import NewCandidate, NewCandidates, NewFile, NewGeneratorVersion
 from flows.errors import Canceled, UsageError
-from flows.ingest import IngestOptions, IngestReport, ingest_source
+from flows.ingest import MADE, IngestOptions, IngestReport, ingest_source
 from flows.report import SilentReporter
 from flows.store import Store
 from pipeline.files import sha256_file
@@ -113,6 +114,27 @@ def test_files_are_taken_in_or_registered_where_they_lie(store: Store, birds: in
     ingest(store, birds, folder, copy=copy)
     kept = [path for path in store.settings.project_folder(birds, "originals").rglob("*") if path.is_file()]
     assert [sha256_file(path) for path in kept] == ([sha256_file(folder / "a.png")] if copy else [])
+
+
+def record_made(store: Store, project_id: int, sha256: str) -> None:
+    """Record a generator that made one image, whose display image has this hash."""
+    files = [NewFile(path=f"made.{number}", sha256=f"{number:064x}", size=1) for number in range(3)]
+    row = NewCandidate(row=0, position=0, sha256=sha256, pixels_sha256="0" * 64, display_offset=0, display_length=1)
+    new = NewGeneratorVersion(
+        key="one", kind="gan", file=files[0], recipe="r", seed=0, labels_used=1,
+        candidates=[NewCandidates(file=files[1], display=files[2], rows=[row])],
+    )  # fmt: skip
+    synthetic.record(store.database, store.actor, project_id, new)
+
+
+def test_a_generated_image_is_named_and_left_out(store: Store, birds: int, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "p", {"robin/1.png": 1, "robin/2.png": 2})
+    record_made(store, birds, sha256_file(folder / "robin" / "2.png"))
+    for split in ("pool", "test"):
+        report = ingest(store, birds, folder, split=split)
+        assert report.rejected == [("robin/2.png", MADE)]
+    counts = samples.counts(store.database, birds)
+    assert (counts.pool, counts.test) == (1, 0)
 
 
 def test_an_unknown_class_is_refused_before_anything_is_written(store: Store, birds: int, tmp_path: Path) -> None:
