@@ -7,37 +7,33 @@ Strengths are the paper's: brightness 0.5, saturation 0 to 2, contrast 0.5 to 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-Policy = Literal["auto", "none", "color,translation,cutout", "translation,cutout", "translation"]
-"""'auto' is 'translation' for one channel, where color means nothing, and 'color,translation,cutout' for more."""
+Change = Literal["color", "translation", "cutout"]
 
 _SHIFT = 1 / 8  # share of the side, each way
 _CUTOUT = 1 / 2  # share of the side
 
 
-def diff_augment(images: Tensor, generator: torch.Generator, policy: Policy = "auto", *, empty: float = 0.0) -> Tensor:
+def diff_augment(images: Tensor, changes: Sequence[Change], generator: torch.Generator) -> Tensor:
     """Change each image on its own, differentiably.
 
     Args:
-        images: float (B, C, S, S).
+        images: float (B, C, S, S) in [-1, 1].
+        changes: Of 'color' (brightness, saturation, contrast), 'translation' (edges are repeated) and 'cutout'
+            (mid-gray).
         generator: A CPU generator, the only source of randomness; the same state gives the same on any device.
-        policy: Which changes.
-        empty: What lies outside of a shifted image and inside of a cutout.
 
     Returns:
         float (B, C, S, S).
     """
-    if policy == "auto":
-        policy = "translation" if images.shape[1] == 1 else "color,translation,cutout"
-    if "color" in policy:
-        images = _color(images, generator)
-    if "translation" in policy:
-        images = _shift(images, generator, empty)
-    return _cut_out(images, generator, empty) if "cutout" in policy else images
+    for change in changes:
+        images = {"color": _color, "translation": _shift, "cutout": _cut_out}[change](images, generator)
+    return images
 
 
 def _color(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -49,31 +45,27 @@ def _color(images: Tensor, generator: torch.Generator) -> Tensor:
     return mean + (images - mean) * (drawn[2] + 0.5)
 
 
-def _shift(images: Tensor, generator: torch.Generator, empty: float) -> Tensor:
+def _shift(images: Tensor, generator: torch.Generator) -> Tensor:
     """Shift by whole pixels, both ways, each image its own way."""
     count, channels, height, width = images.shape
-    rows = _moved(height, count, generator).to(images.device)  # (B, H)
-    columns = _moved(width, count, generator).to(images.device)  # (B, W)
-    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None]  # (B, H, W)
-    down = rows.clamp(0, height - 1)[:, None, :, None].expand(-1, channels, -1, width)  # (B, C, H, W)
-    across = columns.clamp(0, width - 1)[:, None, None].expand(-1, channels, height, -1)
-    moved = images.gather(2, down).gather(3, across)
-    return torch.where(inside[:, None], moved, moved.new_tensor(empty))
+    rows = _moved(height, count, generator)[:, None, :, None].expand(-1, channels, -1, width)  # (B, C, H, W)
+    columns = _moved(width, count, generator)[:, None, None].expand(-1, channels, height, -1)  # (B, C, H, W)
+    return images.gather(2, rows.to(images.device)).gather(3, columns.to(images.device))
 
 
 def _moved(side: int, count: int, generator: torch.Generator) -> Tensor:
-    """Return where each row (or column) comes from, int64 (B, side); outside of [0, side) from nowhere."""
+    """Return where each row (or column) comes from, int64 (B, side)."""
     most = max(1, round(side * _SHIFT))
     shift = torch.randint(-most, most + 1, (count, 1), generator=generator)
-    return torch.arange(side)[None] + shift
+    return (torch.arange(side)[None] + shift).clamp(0, side - 1)
 
 
-def _cut_out(images: Tensor, generator: torch.Generator, empty: float) -> Tensor:
+def _cut_out(images: Tensor, generator: torch.Generator) -> Tensor:
     """Blank a square; its middle may lie anywhere, so that a part of it may lie outside."""
     height, width = images.shape[2:]
     rows, columns = _cut(height, len(images), generator), _cut(width, len(images), generator)
-    gone = (rows[:, None, :, None] & columns[:, None, None, :]).to(images.device)  # (B, 1, H, W)
-    return torch.where(gone, images.new_tensor(empty), images)
+    gone = rows[:, None, :, None] & columns[:, None, None, :]  # (B, 1, H, W)
+    return images.masked_fill(gone.to(images.device), 0.0)
 
 
 def _cut(side: int, count: int, generator: torch.Generator) -> Tensor:

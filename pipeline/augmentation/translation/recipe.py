@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from pipeline.augmentation.diff_augment import Policy
+from pipeline.augmentation.diff_augment import Change
 from pipeline.data.transforms import Augmentation
 from pipeline.errors import TrainingError
 
@@ -23,7 +24,8 @@ class TranslationRecipe:
         identity: Weight of the identity loss; the paper's 5.2 takes half of `cycle`.
         history: Translations that each discriminator is also shown from earlier steps; 0 shows the newest alone.
         augmentation: Changes of the real images that keep their label; see `pipeline.data.transforms`.
-        diff_augment: Changes of what discriminators see, real and translated alike; 'auto' goes by the channels.
+        changes: DiffAugment (arXiv:2006.10738) of what discriminators see, real and translated alike: 'auto' is
+            translation, and color and cutout where there is color; or the changes by name, an empty tuple for none.
         average: Decay of the averaged weights, which translate in the end, in [0, 1); 0 takes the last ones.
         patience: Looks in a row at which the translations are as good as all alike, until training ends.
     """
@@ -37,7 +39,7 @@ class TranslationRecipe:
     identity: float = 5.0
     history: int = 50
     augmentation: Augmentation = "auto"
-    diff_augment: Policy = "auto"
+    changes: Literal["auto"] | tuple[Change, ...] = "auto"
     average: float = 0.99
     patience: int = 3
 
@@ -52,6 +54,16 @@ class TranslationRecipe:
             )
         if not 0 <= self.average < 1:
             raise TrainingError(f"expected average in [0, 1), got {self.average}")
+
+    def changes_for(self, channels: int) -> tuple[Change, ...]:
+        """Return the changes of DiffAugment for images of 1 or 3 channels.
+
+        >>> TranslationRecipe().changes_for(1)
+        ('translation',)
+        """
+        if self.changes != "auto":
+            return self.changes
+        return ("translation",) if channels == 1 else ("color", "translation", "cutout")
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0.

@@ -30,8 +30,6 @@ from pipeline.training.checkpoint import State, finite_or_raise, read_checkpoint
 from pipeline.training.labeled import LabeledImages
 from pipeline.training.order import Order
 
-_BLACK = -1.0
-
 
 class Networks(nn.Module):
     """All that is learned, and what a checkpoint has to hold beside it.
@@ -132,7 +130,7 @@ class Session:
         return tell_apart(judge(self._seen(real, generator)), judge(self._seen(made, generator)))
 
     def _seen(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        return diff_augment(images, generator, self.recipe.diff_augment, empty=_BLACK)
+        return diff_augment(images, self.recipe.changes_for(images.shape[1]), generator)
 
     def _update(self, loss: Tensor, parameters: Iterable[nn.Parameter]) -> None:
         """Let one side learn: Adam skips parameters without a gradient, so the other side keeps its moments too."""
