@@ -31,11 +31,15 @@ def contact_sheet(images: Tensor, *, columns: int = 10) -> bytes:
     for place, image in enumerate(images.cpu()):
         top, left = place // columns * cell, place % columns * cell
         sheet[:, top : top + side, left : left + side] = image
-    pixels = sheet.permute(1, 2, 0).numpy()  # (H, W, C)
-    picture = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
-    factor = -(-_LEAST_SIDE // side)
-    if factor > 1:
-        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    return encode_sheet(sheet, enlarged=-(-_LEAST_SIDE // side))
+
+
+def encode_sheet(sheet: Tensor, *, enlarged: int = 1) -> bytes:
+    """Return one picture, uint8 (C, H, W) with C of 1 or 3, as a PNG, each pixel `enlarged` pixels wide and high."""
+    pixels = sheet.cpu().permute(1, 2, 0).numpy()  # (H, W, C)
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    if enlarged > 1:
+        picture = picture.resize((picture.width * enlarged, picture.height * enlarged), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return buffer.getvalue()
