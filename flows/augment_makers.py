@@ -72,6 +72,12 @@ class Trained:
     metrics: dict[str, Any]
     failure: str | None
 
+    def learned_from(self, material: Material) -> int:
+        """How many labels trained it: all of them, or those of the two classes of a translation."""
+        if isinstance(self.maker, TranslationMaker):
+            return len(self.maker.common) + len(material.of_class(self.maker.target))
+        return len(material.labeled)
+
     def save(self, path: Path, metadata: dict[str, str]) -> FileRecord:
         """Write the maker; the same one gives the same bytes."""
         if isinstance(self.maker, TranslationMaker):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -62,8 +63,18 @@ class Material:
 
     def of_class(self, target: int) -> LabeledImages:
         """Return the images of one class that may be learned from."""
-        which = self.labeled.targets == target
-        return LabeledImages(self.labeled.images[which], self.labeled.targets[which], self.labeled.ids[which])
+        return self.labeled.take(self.labeled.targets == target)
+
+    def split_as(self, held_out: Sequence[int] | None) -> Material:
+        """Return the same labels with those set aside that were so before, when a maker was trained without them.
+
+        Args:
+            held_out: Sample ids that were set aside then; None where a validation split measured.
+        """
+        if held_out is None or not self.aside:
+            return self
+        aside = torch.isin(self.everything.ids, torch.tensor(held_out, dtype=torch.int64))
+        return replace(self, labeled=self.everything.take(~aside), held_out=self.everything.take(aside))
 
 
 @dataclass(frozen=True, kw_only=True)

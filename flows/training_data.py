@@ -80,7 +80,7 @@ def read_labels(store: Store, project: Project) -> tuple[LabeledImages, LabeledI
 def read_training_data(store: Store, project: Project) -> TrainingData:
     """Read labels, copies of the last rounds, the newest pseudo-labels, accepted synthetic images and validation."""
     labeled, validation = read_labels(store, project)
-    synthetic, generators = read_synthetic(store, project, labeled)
+    synthetic, generators = read_synthetic(store, project)
     return TrainingData(
         labeled=labeled,
         copies=_read_copies(store, project, labeled),
@@ -122,16 +122,12 @@ def _rows_of_files(store: Store, rows: Sequence[TrainingCopy] | Sequence[Trainin
     return torch.from_numpy(np.stack([arrays[row.path][row.row] for row in rows]))
 
 
-def read_synthetic(
-    store: Store, project: Project, labeled: LabeledImages
-) -> tuple[LabeledImages | None, tuple[dict[str, Any], ...]]:
+def read_synthetic(store: Store, project: Project) -> tuple[LabeledImages | None, tuple[dict[str, Any], ...]]:
     """Read accepted synthetic images of classes that still have fewer labels than `generate_below`, and their makers.
 
     Their ids are below 0, so that none can ever be taken for a sample.
     """
-    counts = torch.bincount(labeled.targets, minlength=project.outputs).tolist()
-    found = synthetic_store.for_training(store.database, project.id)
-    rows = [row for row in found if counts[row.position] < project.generate_below]
+    rows = synthetic_store.for_training(store.database, store.actor, project.id, below=project.generate_below)
     if not rows:
         return None, ()
     images = LabeledImages(
@@ -145,8 +141,8 @@ def read_synthetic(
 
 def _makers(store: Store, project: Project, rows: Sequence[TrainingSynthetic]) -> tuple[dict[str, Any], ...]:
     made = Counter(row.generator_number for row in rows)
-    versions = synthetic_store.list_versions(store.database, store.actor, project.id)
-    known = {version.number: version.sha256 for version in versions}
+    groups = synthetic_store.groups(store.database, store.actor, project.id)
+    known = {group.version.number: group.version.sha256 for group in groups}
     return tuple({"number": one, "sha256": known[one], "images": made[one]} for one in sorted(made))
 
 
