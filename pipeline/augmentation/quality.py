@@ -8,25 +8,21 @@ Test images never take part: whoever calls gives labeled and held-out images, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from pipeline.augmentation.gate.apart import check_apart, of_class, set_aside
+from pipeline.augmentation.gate.apart import check_made, check_real, of_class, set_aside
 from pipeline.augmentation.gate.bounds import GateBounds
-from pipeline.augmentation.gate.checks import Looked, bounded, compare, label_agreement, told
-from pipeline.augmentation.gate.paired import Ground, class_recall, paired_test
+from pipeline.augmentation.gate.checks import Looked, bounded, class_recall, compare, label_agreement, told
+from pipeline.augmentation.gate.paired import as_synthetic, paired_test
 from pipeline.augmentation.gate.plan import Progress, TrainPlan, features_of, predictions_of
+from pipeline.augmentation.gate.trainings import Trainings
 from pipeline.augmentation.gate.words import acceptance, refusal, refusal_by_test, set_aside_note
 from pipeline.augmentation.records import Check, Decision, PairedTest
-from pipeline.models.base import Classifier
-from pipeline.randomness import derive_seed
 from pipeline.training.labeled import LabeledImages
 
-__all__ = ["GateBounds", "TrainPlan", "judge", "set_aside", "worth_making"]
-
-_COMMON = 0.5  # of the mean number of labels a class: a class with fewer is a rare one
+__all__ = ["Gate", "GateBounds", "TrainPlan", "as_synthetic", "judge", "set_aside"]
 
 
 def judge(
@@ -42,111 +38,109 @@ def judge(
     bounds: GateBounds | None = None,
     on_progress: Progress | None = None,
 ) -> Decision:
-    """Decide whether synthetic images of one class may train.
+    """Decide whether synthetic images of one class may train; several classes share trainings through a `Gate`.
 
-    The same arguments give the same decision, on one kind of device.
+    Arguments and errors are those of `Gate` and `Gate.judge`.
+    """
+    gate = Gate(
+        labeled=labeled, held_out=held_out, classes=classes, train=train, seed=seed, device=device, bounds=bounds,
+        on_progress=on_progress,
+    )  # fmt: skip
+    return gate.judge(target, made)
+
+
+class Gate:
+    """The gate of one round: what it trains on real images alone is trained once, when first needed.
 
     Args:
-        target: The class that the images were made for.
-        made: uint8 (F, C, S, S), at most two a real image (`GateBounds.most_made`).
         labeled: Real labeled images of all classes, those that will train.
         held_out: Real labeled images of all classes that neither the generator nor a model learned from; never the
             test split. None sets a quarter of `labeled` aside, by `set_aside` with this seed; then the generator
             should have learned from the rest alone.
         classes: Number of classes K.
-        train: How the classifiers are trained: the project's own model and recipe, or the gain means nothing.
-        seed: Of everything that is drawn.
+        train: How classifiers are trained: the project's own model and recipe, or a gain means nothing.
+        seed: Of everything that is drawn; the same arguments give the same decision on one kind of device.
         device: Where to train.
         bounds: What to reach; None takes the usual ones.
         on_progress: Called with (trainings done, trainings at most, a line to show); raising stops.
 
-    Returns:
-        The decision with all that was measured, and one sentence for people.
-
     Raises:
-        DataError: Images of different shapes, synthetic ones among the real, images both learned from and held out,
-            too few pairs of trainings, or features without any distance.
-        TrainingError: What `train` raises.
+        DataError: Synthetic images among the real, images both learned from and held out, or too few pairs of
+            trainings.
     """
-    ground, aside = _ground(labeled, held_out, classes, seed, device, on_progress)
-    check_apart(target, made, ground.labeled, ground.held_out, classes)
-    gate = _Gate(
-        target=target, made=len(made), ground=ground, aside=aside, plan=train, seed=seed, bounds=bounds or GateBounds()
-    )
-    return gate.first_refusal() or gate.judge_images(made)
+
+    def __init__(
+        self,
+        *,
+        labeled: LabeledImages,
+        held_out: LabeledImages | None,
+        classes: int,
+        train: TrainPlan,
+        seed: int,
+        device: torch.device,
+        bounds: GateBounds | None = None,
+        on_progress: Progress | None = None,
+    ) -> None:
+        self.bounds, self.seed, self.aside = bounds or GateBounds(), seed, held_out is None
+        if held_out is None:
+            labeled, held_out = set_aside(labeled, seed=seed)
+        check_real(labeled, held_out, classes)
+        self.bounds.check_seeds(train.seeds)
+        self.labeled, self.held_out = labeled, held_out
+        self.trainings = Trainings(
+            labeled, held_out, classes=classes, plan=train, seed=seed, device=device, on_progress=on_progress
+        )
+
+    def worth_making(self, target: int) -> Decision | None:
+        """Return the refusal that no image of a class could change, so that none need be made; else None.
+
+        Too few real images, too few held out, or a class that keeps up with the common ones already.
+
+        Raises:
+            TrainingError: What `train` raises.
+        """
+        return _Judgment(self, target, None).first_refusal()
+
+    def judge(self, target: int, made: Tensor) -> Decision:
+        """Decide whether synthetic images of one class may train.
+
+        Args:
+            target: The class that the images were made for.
+            made: uint8 (F, C, S, S), at most two a real image (`GateBounds.most_made`).
+
+        Returns:
+            The decision with all that was measured, and a plain reason.
+
+        Raises:
+            DataError: The images are not of the real ones' shape, or the classifier's features have no distance.
+            TrainingError: What `train` raises.
+        """
+        check_made(target, made, self.labeled, self.trainings.classes)
+        judgment = _Judgment(self, target, made)
+        return judgment.first_refusal() or judgment.second_refusal(made) or judgment.by_training(made)
 
 
-def worth_making(
-    target: int,
-    *,
-    labeled: LabeledImages,
-    held_out: LabeledImages | None,
-    classes: int,
-    train: TrainPlan,
-    seed: int,
-    device: torch.device,
-    bounds: GateBounds | None = None,
-    on_progress: Progress | None = None,
-) -> Decision | None:
-    """Return the refusal that no image of this class could change, so that none need be made; else None.
-
-    Too few real images, too few held out, or a class that keeps up with the common ones already. Arguments and errors
-    are those of `judge`, which looks at the same again.
-    """
-    ground, aside = _ground(labeled, held_out, classes, seed, device, on_progress)
-    check_apart(target, ground.labeled.images[:0], ground.labeled, ground.held_out, classes)
-    gate = _Gate(
-        target=target, made=None, ground=ground, aside=aside, plan=train, seed=seed, bounds=bounds or GateBounds()
-    )
-    return gate.first_refusal()
-
-
-def _ground(
-    labeled: LabeledImages, held_out: LabeledImages | None, classes: int, seed: int, device: torch.device,
-    on_progress: Progress | None,
-) -> tuple[Ground, LabeledImages | None]:  # fmt: skip
-    """Return what all trainings share, and what was set aside for it."""
-    aside = None
-    if held_out is None:
-        labeled, aside = set_aside(labeled, seed=seed)
-        held_out = aside
-    ground = Ground(labeled=labeled, held_out=held_out, classes=classes, device=device, on_progress=on_progress)
-    return ground, aside
-
-
-@dataclass(kw_only=True)
-class _Gate:
+class _Judgment:
     """One class at the gate, and what was measured so far."""
 
-    target: int
-    made: int | None  # None: none yet
-    ground: Ground
-    aside: LabeledImages | None  # what was set aside, when no held-out images were given
-    plan: TrainPlan
-    seed: int
-    bounds: GateBounds
-    checks: list[Check] = field(default_factory=list)
-    judges: list[Classifier] = field(default_factory=list)  # trained on real images alone
-    real: Tensor = field(init=False)
-    held_out: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.bounds.check_seeds(self.plan.seeds)
-        self.real, self.held_out = (
-            of_class(images, self.target) for images in (self.ground.labeled, self.ground.held_out)
-        )
+    def __init__(self, gate: Gate, target: int, made: Tensor | None) -> None:
+        self.gate, self.bounds, self.trainings = gate, gate.bounds, gate.trainings
+        self.target, self.made = target, None if made is None else len(made)
+        self.real, self.held_out = (of_class(images, target) for images in (gate.labeled, gate.held_out))
+        self.checks: list[Check] = []
 
     def first_refusal(self) -> Decision | None:
         """Refuse by numbers, before anything is computed; then when there is nothing to gain."""
         return self._refused_by(self._counted()) or self._refused_by(self._recalled())
 
-    def judge_images(self, made: Tensor) -> Decision:
-        """Look at the images, then train with them."""
-        refused = self._refused_by(self._looked_at(made))
-        if refused is not None:
-            return refused
+    def second_refusal(self, made: Tensor) -> Decision | None:
+        """Refuse by looking at the images."""
+        return self._refused_by(self._looked_at(made))
+
+    def by_training(self, made: Tensor) -> Decision:
+        """Decide by the paired test."""
         weight = self.bounds.weight(len(self.real))
-        test = paired_test(self.target, made, weight, self.plan, self.ground, self.seed)
+        test = paired_test(self.target, made, weight, self.trainings)
         reason = refusal_by_test(test, self.bounds)
         return self._decided(reason or acceptance(test, weight), 0.0 if reason else weight, test)
 
@@ -159,36 +153,16 @@ class _Gate:
             yield bounded(Check(name="made_per_real", value=self.made / real, high=bounds.most_per_real))
 
     def _recalled(self) -> Iterator[Check]:
-        """Compare the class's recall with that of the common ones, by the mean of two classifiers."""
-        for place, name in enumerate(("independent", "frozen")):
-            self._tell(place)
-            own = derive_seed(self.seed, "gate", name)
-            ground = self.ground
-            self.judges.append(self.plan.fit(ground.labeled, classes=ground.classes, seed=own, device=ground.device))
-        recalls = [class_recall(self._right(judge), self.ground.held_out.targets) for judge in self.judges]
-        recall = {target: sum(one[target] for one in recalls) / len(recalls) for target in recalls[0]}
-        common = [recall[place] for place in self._common() if place in recall]
-        reference = sum(common) / len(common) if common else None
-        high = self.bounds.enough_recall * reference if reference else None
-        passed = high is None or recall[self.target] < high
-        yield Check(name="class_recall", value=recall[self.target], reference=reference, high=high, passed=passed)
+        yield class_recall(self.target, self.trainings.recalls(), self.gate.labeled.targets, self.bounds)
 
     def _looked_at(self, made: Tensor) -> Iterator[Check]:
-        independent, frozen = self.judges
-        agrees = [predictions_of(independent, images) == self.target for images in (made, self.held_out)]
-        yield label_agreement(*agrees, self.bounds, self.seed)
+        independent, frozen, seed = self.trainings.independent(), self.trainings.frozen(), self.gate.seed
+        of_made, of_held_out = (predictions_of(independent, images) == self.target for images in (made, self.held_out))
+        yield label_agreement(of_made, of_held_out, self.bounds)
         real, held_out, synthetic = (features_of(frozen, images) for images in (self.real, self.held_out, made))
         looked = Looked(real=real, held_out=held_out, made=synthetic)
-        yield from compare(looked, self.bounds, self.seed)
-        yield from told(looked, self.bounds, self.seed)
-
-    def _common(self) -> list[int]:
-        """Return the other classes that are not rare by their labels."""
-        counts = torch.bincount(self.ground.labeled.targets.cpu(), minlength=self.ground.classes).double()
-        return [int(place) for place in torch.nonzero(counts >= _COMMON * counts.mean()) if place != self.target]
-
-    def _right(self, judge: Classifier) -> Tensor:
-        return predictions_of(judge, self.ground.held_out.images) == self.ground.held_out.targets
+        yield from compare(looked, self.bounds, seed)
+        yield from told(looked, self.bounds, seed)
 
     def _refused_by(self, checks: Iterable[Check]) -> Decision | None:
         """Keep checks until the first that fails, and return its refusal."""
@@ -199,19 +173,14 @@ class _Gate:
         return None
 
     def _decided(self, reason: str, weight: float, test: PairedTest | None = None) -> Decision:
-        own = 0 if self.aside is None else len(of_class(self.aside, self.target))
         return Decision(
             target=self.target,
             verdict="accepted" if weight else "refused",
             weight=weight,
-            reason=reason + ("" if self.aside is None else set_aside_note(own)),
+            reason=reason + (set_aside_note(len(self.held_out)) if self.gate.aside else ""),
             real=len(self.real),
             made=self.made or 0,
             checks=tuple(self.checks),
             test=test,
-            set_aside=0 if self.aside is None else len(self.aside),
+            set_aside=len(self.gate.held_out) if self.gate.aside else 0,
         )
-
-    def _tell(self, done: int) -> None:
-        if self.ground.on_progress is not None:
-            self.ground.on_progress(done, self.plan.trainings(), "training on real images to look at synthetic ones")

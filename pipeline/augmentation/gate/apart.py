@@ -44,22 +44,39 @@ def of_class(images: LabeledImages, target: int) -> Tensor:
     return images.images[images.targets == target]
 
 
-def check_apart(target: int, made: Tensor, labeled: LabeledImages, held_out: LabeledImages, classes: int) -> None:
-    """Make sure that what is compared can be: real images apart from each other, and synthetic ones of their shape.
+def check_real(labeled: LabeledImages, held_out: LabeledImages, classes: int) -> None:
+    """Make sure that real images are real, of one kind, and apart from each other.
 
     Raises:
-        DataError: A class is out of range, shapes or types differ, an id is not that of a real image, or an image is
-            both learned from and held out.
+        DataError: They are not, or a class is out of range.
     """
-    if not 0 <= target < classes:
-        raise DataError(f"expected a class from 0 to {classes}, exclusive, got {target}; give its position")
     for name, images in (("labeled", labeled), ("held-out", held_out)):
         if bool((images.ids < 0).any()):
             raise DataError(f"expected real {name} images, got synthetic ones (ids below 0); judge by real ones alone")
-        if images.images.shape[1:] != made.shape[1:] or images.images.dtype != made.dtype:
-            raise DataError(
-                f"expected synthetic images like the {name} ones, {images.images.dtype} "
-                f"{tuple(images.images.shape[1:])}, got {made.dtype} {tuple(made.shape[1:])}; make them of that size"
-            )
+        if len(images) and not 0 <= int(images.targets.min()) <= int(images.targets.max()) < classes:
+            raise DataError(f"expected {name} classes from 0 to {classes}, exclusive, got others; give positions")
+    if _kind(labeled.images) != _kind(held_out.images):
+        raise DataError(
+            f"expected held-out images like the labeled ones, {_kind(labeled.images)}, got {_kind(held_out.images)}"
+        )
     if not set(labeled.ids.tolist()).isdisjoint(held_out.ids.tolist()):
         raise DataError("expected held-out images apart from the labeled ones, got some in both; hold others out")
+
+
+def check_made(target: int, made: Tensor, labeled: LabeledImages, classes: int) -> None:
+    """Make sure that synthetic images can stand beside real ones.
+
+    Raises:
+        DataError: Their shape or type differs, or the class is out of range.
+    """
+    if not 0 <= target < classes:
+        raise DataError(f"expected a class from 0 to {classes}, exclusive, got {target}; give its position")
+    if _kind(made) != _kind(labeled.images):
+        raise DataError(
+            f"expected synthetic images like the labeled ones, {_kind(labeled.images)}, got {_kind(made)}; make them "
+            "of that size and type"
+        )
+
+
+def _kind(images: Tensor) -> str:
+    return f"{images.dtype} {tuple(images.shape[1:])}"

@@ -24,8 +24,8 @@ class GateBounds:
         least_made: Synthetic images below which no figure means anything; our choice.
         least_held_out: Real images of the class held out, below which no figure means anything; our choice.
         enough_recall: Share of the common classes' recall from which there is nothing to gain; our choice.
-        label_agreement: Share of images that an independent classifier gives the class. Where it gives real
-            held-out images less, what these get, but never below `least_agreement`; our choice.
+        label_agreement: Share of images that an independent classifier gives the class. Where real held-out images
+            get less, what these get, but never below `least_agreement`; our choice.
         least_agreement: Below it the classifier knows the class too little to check a label; a majority.
         pair_ratio: Least mean distance of pairs, relative to that of real images (the pixel version is the SSIM of
             pairs of BAGAN, Mariani et al., arXiv:1803.09655, figure 8); our choice.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from pipeline.augmentation.records import Check
 from pipeline.errors import DataError
 from pipeline.randomness import derive_seed
 
+_COMMON = 0.5  # of the mean number of labels a class
+_ONE_SIDED = 1.645  # standard errors
 _NOTHING = 1e-4  # of the usual distance: an image that near is the same one
 
 
@@ -47,27 +50,39 @@ def bounded(check: Check) -> Check:
     return replace(check, passed=(low is None or check.value >= low) and (high is None or check.value <= high))
 
 
-def label_agreement(of_made: Tensor, of_held_out: Tensor, bounds: GateBounds, seed: int) -> Check:
+def class_recall(target: int, recalls: dict[int, float], labels: Tensor, bounds: GateBounds) -> Check:
+    """Return the recall of a class without synthetic images beside that of the common ones.
+
+    Args:
+        target: The class.
+        recalls: Of each class that has held-out images, in [0, 1].
+        labels: int64 (N,), the classes of the labeled images; those with half of the mean number or more are common.
+        bounds: The bounds.
+    """
+    counts = labels.bincount().double()
+    common = {int(place) for place in torch.nonzero(counts >= _COMMON * counts.mean())} - {target}
+    found = [recall for place, recall in recalls.items() if place in common]
+    reference = _mean(found) if found else None
+    high = bounds.enough_recall * reference if reference else None
+    passed = high is None or recalls[target] < high
+    return Check(name="class_recall", value=recalls[target], reference=reference, high=high, passed=passed)
+
+
+def label_agreement(of_made: Tensor, of_held_out: Tensor, bounds: GateBounds) -> Check:
     """Return the share of images that an independent classifier gives the class.
+
+    Where it knows even real images of the class less well than the bound asks, theirs is the bound, less the error
+    that two samples of these sizes have (one-sided, 95 %).
 
     Args:
         of_made: bool (F,), whether it gives the class to each synthetic image.
         of_held_out: bool (M,), the same for real images held out.
         bounds: The bounds.
-        seed: Draws the subsets of real images that give the band.
     """
-    size = _size(len(of_made), len(of_held_out), bounds)
-    draws = [
-        float(_drawn(of_held_out, size, derive_seed(seed, "agreement", draw)).double().mean())
-        for draw in range(bounds.draws)
-    ]
-    low = max(bounds.least_agreement, min(bounds.label_agreement, _lower(draws)))
-    return bounded(
-        Check(
-            name="label_agreement", value=float(of_made.double().mean()),
-            reference=float(of_held_out.double().mean()), low=low,
-        )
-    )  # fmt: skip
+    value, reference = (float(of.double().mean()) for of in (of_made, of_held_out))
+    error = math.sqrt(reference * (1 - reference) * (1 / len(of_made) + 1 / len(of_held_out)))
+    low = max(bounds.least_agreement, min(bounds.label_agreement, reference - _ONE_SIDED * error))
+    return bounded(Check(name="label_agreement", value=value, reference=reference, low=low))
 
 
 def compare(looked: Looked, bounds: GateBounds, seed: int) -> Iterator[Check]:

@@ -54,7 +54,6 @@ class TrainPlan:
         classes: int,
         seed: int,
         device: torch.device,
-        on_progress: Progress | None = None,
     ) -> Classifier:
         """Return a classifier trained on labeled images, with synthetic ones beside them or without.
 
@@ -65,7 +64,7 @@ class TrainPlan:
         model = build_model(
             self.model, classes=classes, channels=channels, image_size=side, seed=seed, weights=self.weights
         )
-        train(model, labeled, self.recipe, seed=seed, device=device, synthetic=synthetic, on_progress=on_progress)
+        train(model, labeled, self.recipe, seed=seed, device=device, synthetic=synthetic)
         return model
 
 
