@@ -35,8 +35,8 @@ def augment(store: Store, project: Project, wish: Wish, reporter: Reporter) -> A
         Canceled: By the reporter; what was saved is kept.
     """
     material = read_material(store, project)
-    if material is None:
-        return AugmentOutcome(judged=(), sentences=("There are no labels yet, so nothing can be made.",))
+    if material is None or sum(count > 0 for count in material.labels.values()) < 2:
+        return AugmentOutcome(judged=(), sentences=("Labels span fewer than two classes, so nothing is made yet.",))
     plan = plan_fillings(material.counts, project.generate_below, wish.targets)
     judged: list[Judged] = []
     for fillings in _together(wish.kind, plan.fillings):
