@@ -15,6 +15,7 @@ from flows.augment_plan import LEAST_REAL, Filling, Plan, plan_fillings
 from flows.augment_work import Judged, Wish, Work
 from flows.report import Reporter
 from flows.store import Store
+from pipeline.augmentation.quality import Gate
 from pipeline.errors import DataError, ModelError, TrainingError
 
 logger = logging.getLogger(__name__)
@@ -39,8 +40,9 @@ def augment(store: Store, project: Project, wish: Wish, reporter: Reporter) -> A
         return AugmentOutcome(judged=(), sentences=("Labels span fewer than two classes, so nothing is made yet.",))
     plan = plan_fillings(material.counts, project.generate_below, wish.targets)
     judged: list[Judged] = []
+    gates: dict[tuple[int, ...], Gate] = {}
     for fillings in _together(wish.kind, plan.fillings):
-        judged += attempt(Work(store, project, wish, material, reporter), fillings)
+        judged += attempt(Work(store, project, wish, material, reporter, gates), fillings)
     judged.sort(key=lambda one: one.target)
     return AugmentOutcome(judged=tuple(judged), sentences=_sentences(project, plan, judged))
 
@@ -70,8 +72,8 @@ def _together(kind: Kind, fillings: Sequence[Filling]) -> list[tuple[Filling, ..
 
 def _sentences(project: Project, plan: Plan, judged: Sequence[Judged]) -> tuple[str, ...]:
     few = [
-        f"{name_of(project, target)}: no images made. {count} labels can be learned from, {LEAST_REAL} are needed; below "
-        "that generated images do harm."
+        f"{name_of(project, target)}: no images made. {count} labels can be learned from, {LEAST_REAL} are needed; "
+        "below that generated images do harm."
         for target, count in plan.too_few
     ]
     if not judged and not few:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
-from typing import Any, TypedDict, cast
-
-import torch
+from typing import Any, cast
 
 from db import synthetic
 from db.records import GateDecision, GeneratorVersion, NewGateDecision
-from flows.augment_images import name_of, read_candidates
+from flows.augment_images import read_candidates
 from flows.augment_work import Work
 from flows.learning import device_of, recipe_of, starting_weights
 from pipeline.augmentation.gate.words import set_aside_note
-from pipeline.augmentation.quality import TrainPlan, judge, worth_making
+from pipeline.augmentation.quality import Gate, TrainPlan
 from pipeline.augmentation.records import Check, Decision, PairedTest, Verdict
 from pipeline.randomness import derive_seed
-from pipeline.training.labeled import LabeledImages
-from pipeline.training.supervised import Progress
 
 
 def not_worth_making(work: Work, targets: Iterable[int]) -> dict[int, Decision]:
     """Return, for the classes that the gate would refuse whatever is made, its refusal: nothing is made for them."""
-    found = {target: worth_making(target, **_asked(work, target)) for target in targets}
+    gate = _gate(work)
+    found = {target: gate.worth_making(target) for target in targets}
     return {target: _noted(work, decision) for target, decision in found.items() if decision is not None}
 
 
@@ -43,7 +40,7 @@ def decide(work: Work, version: GeneratorVersion, target: int) -> None:
         decision = decision_of(target, known)
     else:
         made = read_candidates(work.store, version, target)
-        decision = _noted(work, judge(target, made, **_asked(work, target)))
+        decision = _noted(work, _gate(work).judge(target, made))
     new = NewGateDecision(
         position=target,
         verdict=decision.verdict,
@@ -81,31 +78,25 @@ def decision_of(target: int, kept: Mapping[str, Any]) -> Decision:
         made=kept["made"],
         checks=tuple(Check(**check) for check in kept["checks"]),
         test=None if kept["test"] is None else PairedTest(**kept["test"]),
+        set_aside=kept.get("set_aside", 0),
     )
 
 
-class _Asked(TypedDict):
-    labeled: LabeledImages
-    held_out: LabeledImages
-    classes: int
-    train: TrainPlan
-    seed: int
-    device: torch.device
-    on_progress: Progress
-
-
-def _asked(work: Work, target: int) -> _Asked:
-    """Return what the gate is given: the project's own way to train, so that a gain is one over what it has."""
-    project, material, name = work.project, work.material, name_of(work.project, target)
-    return {
-        "labeled": material.labeled,
-        "held_out": material.held_out,
-        "classes": material.outputs,
-        "train": TrainPlan(model=project.model, recipe=recipe_of(project), weights=starting_weights(project)),
-        "seed": derive_seed(project.seed, "gate", target),
-        "device": device_of(work.store),
-        "on_progress": lambda done, total, text: work.reporter.progress(done, total, f"{text} ({name})"),
-    }
+def _gate(work: Work) -> Gate:
+    """Return the gate for these labels; classes share it, and with it the trainings on real images alone."""
+    project, material = work.project, work.material
+    split = tuple(material.held_out.ids.tolist())
+    if split not in work.gates:
+        work.gates[split] = Gate(
+            labeled=material.labeled,
+            held_out=material.held_out,
+            classes=material.outputs,
+            train=TrainPlan(model=project.model, recipe=recipe_of(project), weights=starting_weights(project)),
+            seed=derive_seed(project.seed, "gate"),
+            device=device_of(work.store),
+            on_progress=work.reporter.progress,
+        )
+    return work.gates[split]
 
 
 def _noted(work: Work, decision: Decision) -> Decision:
@@ -113,7 +104,8 @@ def _noted(work: Work, decision: Decision) -> Decision:
     if not work.material.aside:
         return decision
     own = int((work.material.held_out.targets == decision.target).sum())
-    return replace(decision, reason=decision.reason + set_aside_note(own))
+    reason = decision.reason + set_aside_note(own)
+    return replace(decision, reason=reason, set_aside=len(work.material.held_out))
 
 
 def _as_mapping(decision: GateDecision) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Trains, saves and loads makers of images, whatever their kind: a generator of all classes, or a translation of one."""
+"""Trains, saves and loads makers of images of any kind: a generator of all classes, or a translation to one."""
 
 from __future__ import annotations
 

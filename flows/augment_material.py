@@ -1,4 +1,4 @@
-"""What generators and the gate may look at: labels, labels held out, the unlabeled pool. Never test or holdout images."""
+"""What makers and the gate may look at: labels, labels held out, the unlabeled pool; never test or holdout images."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from flows.augment_makers import Kind
 from flows.augment_material import Material
 from flows.report import Reporter
 from flows.store import Store
+from pipeline.augmentation.quality import Gate
 from pipeline.augmentation.records import Decision
 
 
@@ -68,6 +69,7 @@ class Work:
         wish: What is to be made.
         material: Labels of today.
         reporter: Receives the progress; may raise to cancel.
+        gates: Gates by the labels that they measure on; makers of one augmentation share them.
     """
 
     store: Store
@@ -75,6 +77,7 @@ class Work:
     wish: Wish
     material: Material
     reporter: Reporter
+    gates: dict[tuple[int, ...], Gate]
 
     def split_as(self, held_out: list[int] | None) -> Work:
         """Return the same with those labels set aside that a version's maker never saw."""

@@ -120,9 +120,7 @@ def train(store: Store, round_id: int, reporter: Reporter) -> int | None:
     return existing.id
 
 
-def ask(
-    store: Store, round_id: int, reporter: Reporter, batch: Batch | None = None, made: Sequence[str] = ()
-) -> int:
+def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = None, made: Sequence[str] = ()) -> int:
     """Rank the pool with this round's model and enqueue the best, once; returns the number of queries.
 
     Args:
