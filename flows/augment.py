@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from db import samples
 from db.records import Project
 from flows.augment_attempt import attempt
 from flows.augment_images import name_of
@@ -61,6 +63,28 @@ def augment_round(store: Store, project: Project, number: int, round_id: int, re
     except (TrainingError, ModelError, DataError) as error:
         logger.warning("round %d of %s goes on without generated images: %s", number, project.name, error)
         return (f"No images were made: {error}",)
+
+
+def augment_by_hand(
+    store: Store,
+    project: Project,
+    reporter: Reporter,
+    *,
+    kind: Kind | None = None,
+    targets: tuple[int, ...] | None = None,
+    steps: int | None = None,
+) -> AugmentOutcome:
+    """Make images because a person asked, with a maker of its own; the same labels and choices are one attempt.
+
+    Raises:
+        TrainingError: A maker cannot be trained on these labels.
+        ModelError: There are no networks for images of this size.
+    """
+    chosen: Kind = kind or ("translation" if project.generate == "translation" else "gan")
+    ids, classes = samples.labeled(store.database, project.id)
+    digest = hashlib.sha256(ids.tobytes() + classes.tobytes() + repr((targets, steps)).encode()).hexdigest()
+    wish = Wish(kind=chosen, key=f"by hand {digest[:12]}", targets=targets, steps=steps, anew=True)
+    return augment(store, project, wish, reporter)
 
 
 def _together(kind: Kind, fillings: Sequence[Filling]) -> list[tuple[Filling, ...]]:

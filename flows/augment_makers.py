@@ -36,6 +36,9 @@ MakerRecipe = GanRecipe | TranslationRecipe
 Told = Callable[[int, int, str], None]
 OnSheet = Callable[[int, Tensor], None]
 
+CHECKPOINT_SECONDS = 30.0
+"""Least time between two checkpoints of a maker's training: what a kill costs at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
@@ -125,6 +128,7 @@ def _gan(
         seed=training.seed,
         device=device_of(store),
         checkpoint=training.checkpoint,
+        checkpoint_seconds=CHECKPOINT_SECONDS,
         on_progress=training.told,
         on_sheet=training.on_sheet,
     )
@@ -144,6 +148,7 @@ def _translation(
         seed=training.seed,
         device=device_of(store),
         checkpoint=training.checkpoint,
+        checkpoint_seconds=CHECKPOINT_SECONDS,
         on_progress=training.told,
         on_sheet=training.on_sheet,
     )
