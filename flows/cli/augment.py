@@ -88,7 +88,7 @@ def show(outcome: AugmentOutcome) -> None:
 
 
 def _figures(judged: Judged) -> list[tuple[str, ...]]:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             check.name.replace("_", " "),
             _figure(check.value),
