@@ -117,7 +117,7 @@ class M2mMaker:
     def _sure(self, images: Tensor) -> Tensor:
         with borrowed(self.model), torch.inference_mode():
             logits = self.model(to_float(images, device_and_type(self.model)[1]))
-        return logits.softmax(dim=1)[:, self.target] >= self.recipe.confidence
+        return torch.as_tensor(logits.softmax(dim=1)[:, self.target] >= self.recipe.confidence)
 
 
 def push_to(model: Classifier, images: Tensor, target: int, recipe: M2mRecipe) -> Tensor:
