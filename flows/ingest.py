@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from db import projects, samples
+from db import projects, samples, synthetic
 from db.records import NewSample, NewShard, Project
 from flows.errors import UsageError
 from flows.files import new_file
@@ -31,6 +31,7 @@ from pipeline.data.sources import Source, open_source
 SPLITS = ("pool", "validation", "test")
 LABEL_POLICIES = ("use", "hide", "ignore")
 KNOWN_AT_ONCE = 1000
+MADE = "it was made by a generator: such images may train a model and are never labeled or tested on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ def ingest_source(
     opened = open_source(source) if isinstance(source, str | Path) else source
     check_source(project, opened, options)
     intake = _Intake(store, project, options)
-    for outcome in _prepare(store, project, opened, options, reporter):
+    for outcome in _prepare(store, project, opened, options, reporter, intake.made):
         intake.take(outcome)
     intake.label_known()
     return intake.report
@@ -130,10 +131,12 @@ def check_source(project: Project, source: Source, options: IngestOptions) -> No
 
 
 def _prepare(
-    store: Store, project: Project, source: Source, options: IngestOptions, reporter: Reporter
+    store: Store, project: Project, source: Source, options: IngestOptions, reporter: Reporter, made: set[str]
 ) -> Iterator[Outcome]:
     def known(hashes: Sequence[str]) -> set[str]:
-        return samples.known_hashes(store.database, store.actor, project.id, hashes)
+        there = samples.known_hashes(store.database, store.actor, project.id, hashes)
+        made.update(synthetic.known_synthetic(store.database, store.actor, project.id, hashes) - there)
+        return there | made
 
     return prepare_shards(
         source,
@@ -151,6 +154,7 @@ class _Intake:
 
     def __init__(self, store: Store, project: Project, options: IngestOptions) -> None:
         self.report = IngestReport()
+        self.made: set[str] = set()  # hashes that came and are those of generated images
         self._store = store
         self._project = project
         self._options = options
@@ -175,6 +179,9 @@ class _Intake:
             self._known.clear()
 
     def _already(self, outcome: AlreadyKnown) -> None:
+        if outcome.sha256 in self.made:
+            self.report.rejected.append((outcome.name, MADE))
+            return
         self.report.already += 1
         if self._options.labels == "use" and outcome.known_class is not None:
             self._known.append((outcome.sha256, outcome.known_class))

@@ -18,7 +18,7 @@ from db.errors import InvalidInput
 from db.exchange import pictures
 from db.exchange.cells import formula_safe, markdown_text, yaml_text
 from db.exchange.safe_names import contained, folder_names, image_name
-from db.exchange.tables import LABEL_COLUMNS, as_object, json_text
+from db.exchange.tables import LABEL_COLUMNS, Column, as_object, json_text
 from db.records import LabelEntry, Picture
 
 Images = Literal["copy", "link", "manifest"]
@@ -139,7 +139,12 @@ def _write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]
 
 
 def write_hugging_face(
-    home: Path, rows: Iterable[tuple[LabelEntry, Picture]], classes: Sequence[str], root: Path, title: str
+    home: Path,
+    rows: Iterable[tuple[LabelEntry, Picture]],
+    classes: Sequence[str],
+    root: Path,
+    title: str,
+    columns: Sequence[Column] = LABEL_COLUMNS,
 ) -> Written:
     """Fill `root` with data/SPLIT/IMAGE, data/SPLIT/metadata.jsonl and a dataset card.
 
@@ -152,7 +157,7 @@ def write_hugging_face(
         file, _ = _place(home, label, picture, root, ("data", split), "copy", written)
         if not file:
             continue
-        line = {"file_name": Path(file).name, **as_object(LABEL_COLUMNS, label)}
+        line = {"file_name": Path(file).name, **as_object(columns, label)}
         line = {"label" if key == "class" else key: value for key, value in line.items()}
         with contained(root, "data", split, METADATA).open("a", encoding="utf-8") as metadata:
             metadata.write(f"{json_text(line)}\n")

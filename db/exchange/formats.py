@@ -14,7 +14,11 @@ What = Literal["labels", "votes"]
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A format. `suffix` is empty for folders; `stream` tells that it can be sent while it is made."""
+    """A format.
+
+    `suffix` is empty for folders; `stream` tells that it can be sent while it is made, `marks` that readers see of each
+    row whether it is synthetic.
+    """
 
     name: str
     description: str
@@ -23,6 +27,7 @@ class Format:
     media_type: str = ""
     stream: bool = False
     readable: bool = True
+    marks: bool = False
 
 
 _BOTH: tuple[What, ...] = ("labels", "votes")
@@ -34,6 +39,7 @@ _ALL = (
         suffix=".csv",
         media_type="text/csv; charset=utf-8",
         stream=True,
+        marks=True,
     ),
     Format(
         name="jsonl",
@@ -42,6 +48,7 @@ _ALL = (
         suffix=".jsonl",
         media_type="application/x-ndjson",
         stream=True,
+        marks=True,
     ),
     Format(
         name="parquet",
@@ -49,6 +56,7 @@ _ALL = (
         what=_BOTH,
         suffix=".parquet",
         media_type="application/vnd.apache.parquet",
+        marks=True,
     ),
     Format(
         name="label-studio",
@@ -74,20 +82,28 @@ _ALL = (
         name="huggingface",
         description="Hugging Face datasets layout: data/SPLIT with metadata, and a dataset card.",
         what=("labels",),
+        marks=True,
     ),
 )
 FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in _ALL})
 
 
-def writable(what: str, name: str) -> Format:
+def writable(what: str, name: str, *, synthetic: bool = False) -> Format:
     """Return the format.
 
     Raises:
-        InvalidInput: if there is none of that name, or it cannot hold labels or votes.
+        InvalidInput: if there is none of that name, it cannot hold labels or votes, or (with `synthetic`) it cannot
+            mark images that a generator made.
     """
     if what not in _BOTH:
         raise InvalidInput(f"expected labels or votes to export, got {what!r:.40}; choose one")
     able = [entry.name for entry in _ALL if what in entry.what]
     if name not in able:
         raise InvalidInput(f"expected a format for {what} out of {', '.join(able)}, got {name!r:.40}; choose one")
+    if synthetic and (what != "labels" or not FORMATS[name].marks):
+        marking = ", ".join(entry.name for entry in _ALL if entry.marks)
+        raise InvalidInput(
+            f"expected labels in a format that marks generated images ({marking}), got {what} as {name}: there they "
+            "would pass for photos; choose another format or leave them out"
+        )
     return FORMATS[name]

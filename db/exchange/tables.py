@@ -63,6 +63,12 @@ VOTE_COLUMNS = _columns(
     ("withdrawn_at", "time", "withdrawn_at"),
 )
 COLUMNS = {"labels": LABEL_COLUMNS, "votes": VOTE_COLUMNS}
+SYNTHETIC_COLUMNS = _columns(("synthetic", "bool", "synthetic"), ("generator_version", "int", "generator_version"))
+
+
+def columns_of(what: str, *, synthetic: bool = False) -> tuple[Column, ...]:
+    """Return an export's columns; one that was asked for generated images marks every row, photos too."""
+    return COLUMNS[what] + SYNTHETIC_COLUMNS if synthetic else COLUMNS[what]
 
 
 def csv_parts(columns: Sequence[Column], rows: Iterable[Any]) -> Iterator[bytes]:

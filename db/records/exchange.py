@@ -14,7 +14,10 @@ _PLACES = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LabelEntry:
-    """One label. `agreement` is the share of standing votes for it (None without votes), times are ms since 1970."""
+    """One label. `agreement` is the share of standing votes for it (None without votes), times are ms since 1970.
+
+    `synthetic`: no photo but an image made by the generator version of that number; then the id is negative.
+    """
 
     sample_id: int
     name: str
@@ -28,6 +31,8 @@ class LabelEntry:
     updated_at: int
     width: int
     height: int
+    synthetic: bool = False
+    generator_version: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

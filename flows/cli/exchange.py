@@ -39,6 +39,10 @@ def export(
     image_prefix: Annotated[
         str, typer.Option(help="For label-studio: what it needs before a name, such as '/data/local-files/?d=photos/'.")
     ] = "",
+    synthetic: Annotated[
+        bool,
+        typer.Option("--synthetic", help="With accepted generated images, each row marked; not in every format."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="With --out: print what was done as JSON.")] = False,
 ) -> None:
     """Write labels or votes for other tools: tables, Label Studio, COCO, folders of images, Hugging Face datasets.
@@ -55,7 +59,9 @@ def export(
     with store() as opened:
         project = projects.get_project(opened.database, opened.actor, name)
         if out is None:
-            parts = exchange.stream(opened.database, opened.actor, project.id, what, format, image_prefix=image_prefix)
+            parts = exchange.stream(
+                opened.database, opened.actor, project.id, what, format, image_prefix=image_prefix, synthetic=synthetic
+            )
             for part in parts:
                 sys.stdout.buffer.write(part)
             sys.stdout.flush()
@@ -69,6 +75,7 @@ def export(
             out=out.expanduser(),
             images=images,
             image_prefix=image_prefix,
+            synthetic=synthetic,
         )
     if json:
         say(as_json(report))

@@ -26,6 +26,20 @@ HoldoutShare = Annotated[Share, typer.Option(help="Share of a round's queries fo
 ShowWhy = Annotated[
     Literal["on request", "after", "never"] | None, typer.Option(help="When annotators see why an image is asked.")
 ]
+Balance = Annotated[
+    Literal["auto", "none", "sampling", "logit_adjustment", "balanced_softmax"] | None,
+    typer.Option(help="How training evens out classes with few labels; auto looks at the counts."),
+]
+Generate = Annotated[
+    Literal["none", "gan", "translation"] | None,
+    typer.Option(help="What makes images of rare classes; they train only if a test shows that they help."),
+]
+GenerateBelow = Annotated[
+    int | None, typer.Option(help="Labels of a class below which images of it are made.", min=20, max=1_000_000)
+]
+CopyCheckShare = Annotated[
+    Share, typer.Option(help="Share of adversarial copies shown to annotators as a check.", min=0, max=0.2)
+]
 
 
 def given(**options: Any) -> dict[str, Any]:

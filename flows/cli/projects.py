@@ -13,9 +13,13 @@ from flows.cli.classes import register_classes
 from flows.cli.console import as_json, say, store, table
 from flows.cli.members import register_members
 from flows.cli.options import (
+    Balance,
     ColdStart,
     ConfirmConfidence,
     ConfirmShare,
+    CopyCheckShare,
+    Generate,
+    GenerateBelow,
     GoldShare,
     Holdout,
     HoldoutShare,
@@ -75,6 +79,10 @@ def create(
     guidelines: Annotated[Path | None, typer.Option(help="Markdown file that annotators can open.")] = None,
     show_predictions: Annotated[bool, typer.Option(help="Show the model's guess before the answer.")] = False,
     show_why: ShowWhy = None,
+    balance: Balance = None,
+    generate: Generate = None,
+    generate_below: GenerateBelow = None,
+    copy_check_share: CopyCheckShare = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random in the project.", min=0)] = 0,
     json: Json = False,
 ) -> None:
@@ -116,6 +124,10 @@ def create(
             holdout_size=holdout,
             holdout_share=holdout_share,
             show_why=show_why,
+            balance=balance,
+            generate=generate,
+            generate_below=generate_below,
+            copy_check_share=copy_check_share,
         ),
     )
     with store() as opened, explained_overlap():
@@ -148,6 +160,10 @@ def edit(
     guidelines: Annotated[Path | None, typer.Option(help="Markdown file that annotators can open.")] = None,
     show_predictions: Annotated[bool | None, typer.Option(help="Show the model's guess before the answer.")] = None,
     show_why: ShowWhy = None,
+    balance: Balance = None,
+    generate: Generate = None,
+    generate_below: GenerateBelow = None,
+    copy_check_share: CopyCheckShare = None,
     json: Json = False,
 ) -> None:
     """Change settings of a project; they hold from its next round on.
@@ -176,6 +192,10 @@ def edit(
         guidelines=None if guidelines is None else checks.read_guidelines(guidelines),
         show_predictions=show_predictions,
         show_why=show_why,
+        balance=balance,
+        generate=generate,
+        generate_below=generate_below,
+        copy_check_share=copy_check_share,
     )
     tests = {"model": checks.check_model, "strategy": checks.check_strategy, "cold_start": checks.check_cold_start,
              "recipe": checks.check_recipe}  # fmt: skip

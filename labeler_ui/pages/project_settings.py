@@ -15,6 +15,14 @@ from labeler_ui.pages.visit import Visit
 from pipeline.catalog import MODELS, RECIPES, STRATEGIES, Entry
 
 COLD_STARTS = ("typiclust", "probcover", "kmeans", "core_set", "random_sampling")
+BALANCE = {
+    "auto": "As the counts of labels ask for",
+    "none": "No",
+    "sampling": "Show rare classes more often",
+    "logit_adjustment": "Shift the scores by the counts (logit adjustment)",
+    "balanced_softmax": "Weigh the classes in the loss (balanced softmax)",
+}
+GENERATE = {"none": "No", "gan": "Yes, with a GAN", "translation": "Yes, from images of a common class (CycleGAN)"}
 SHOW_WHY = {"on request": "When asked for (?)", "after": "After each answer", "never": "Never"}
 SPECS = "Combinations such as margin+deduplicated are set in a terminal: borderline project edit"
 
@@ -24,7 +32,7 @@ def show(here: Visit) -> None:
     project = here.project
     known = people(here)
     with st.form(f"settings-{project.id}", border=False):
-        values = _asked(project) | _answering(project) | _shown(project)
+        values = _asked(project) | _rare(project) | _answering(project) | _shown(project)
         expected = st.number_input(
             "People who will answer",
             min_value=0,
@@ -92,6 +100,37 @@ def _asked(project: Project) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _rare(project: Project) -> dict[str, Any]:
+    st.subheader("Rare classes", anchor=False)
+    left, right = st.columns(2)
+    key = f"-{project.id}"
+    with left:
+        balance = st.selectbox(
+            "Even out classes in training", list(BALANCE), index=list(BALANCE).index(project.balance),
+            format_func=BALANCE.__getitem__, key="balance" + key,
+            help="A class with few labels counts for more, so that the model does not overlook it.",
+        )  # fmt: skip
+        checks = percent(
+            "Altered images as a check", project.copy_check_share, "copy_check" + key,
+            "Images that were changed a little to confuse the model, of all that a person sees: do people still see "
+            "the same class in them?", most=20.0,
+        )  # fmt: skip
+    with right:
+        generate = st.selectbox(
+            "Make images of rare classes", list(GENERATE), index=list(GENERATE).index(project.generate),
+            format_func=GENERATE.__getitem__, key="generate" + key,
+            help="They train the model only where a test on real images shows that they help. Nobody is asked to label "
+            "them, and nothing is measured on them. See the page Synthetic.",
+        )  # fmt: skip
+        below = st.number_input(
+            "For classes with fewer labels than", 20, 1_000_000, project.generate_below, key="generate_below" + key,
+            help="Below 20 labels nothing is made: there is too little to learn a class from.",
+        )  # fmt: skip
+    return {
+        "balance": balance, "copy_check_share": checks, "generate": generate, "generate_below": int(below),
+    }  # fmt: skip
+
+
 def _answering(project: Project) -> dict[str, Any]:
     st.subheader("How many answer, and how it is checked", anchor=False)
     left, right = st.columns(2)
@@ -133,10 +172,10 @@ def _shown(project: Project) -> dict[str, Any]:
     return {"show_why": why, "show_predictions": guess}
 
 
-def percent(label: str, share: float, key: str, about: str | None = None) -> float:
+def percent(label: str, share: float, key: str, about: str | None = None, most: float = 100.0) -> float:
     """Draw a share as a percentage and return it as a share; what was not touched comes back as it was."""
     shown = round(100 * share, 2)
-    given = st.number_input(f"{label} (%)", 0.0, 100.0, shown, step=1.0, format="%g", key=key, help=about)
+    given = st.number_input(f"{label} (%)", 0.0, most, shown, step=1.0, format="%g", key=key, help=about)
     return share if given == shown else round(float(given) / 100, 6)
 
 

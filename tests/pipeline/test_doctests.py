@@ -10,6 +10,10 @@ import pytest
 MODULES = [
     "pipeline.attacks.border",
     "pipeline.augmentation.adversarial",
+    "pipeline.augmentation.translation.collapse",
+    "pipeline.augmentation.translation.losses",
+    "pipeline.augmentation.translation.nearest",
+    "pipeline.augmentation.translation.recipe",
     "pipeline.data.transforms",
     "pipeline.reports.cells",
     "pipeline.reports.html_parts",
