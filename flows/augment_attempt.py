@@ -6,7 +6,7 @@ the rows, a checkpoint, or files of the same bytes, and goes on; so it ends as o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from db import synthetic
 from db.records import GeneratorVersion
@@ -31,7 +31,7 @@ def attempt(work: Work, fillings: Sequence[Filling]) -> list[Judged]:
                 refused = not_worth_making(work, targets)
                 if len(refused) == len(targets):
                     return [work.told(target, None, decision) for target, decision in refused.items()]
-                again = last if last is not None and not _outgrown(work, last, targets, GROWTH_TRAINS) else None
+                again = last if last is not None and _can_make_more(work, last, targets) else None
                 split = work if again is None else work.split_as(again.metrics["held_out"])
                 version = new_version(split, key, fillings, refused, again)
             for target in _undecided(work, version):
@@ -51,15 +51,25 @@ def _last(work: Work, targets: Sequence[int]) -> GeneratorVersion | None:
 
 
 def _still_serves(work: Work, version: GeneratorVersion, targets: Sequence[int]) -> bool:
-    """Whether a version was made for all of these classes, and labels grew but little since."""
-    return set(targets) <= set(version.metrics["targets"]) and not _outgrown(work, version, targets, GROWTH_JUDGES)
+    """Whether a version was made for all of these classes, and labels grew but little since it was judged."""
+    known = set(targets) <= set(version.metrics["targets"])
+    return known and _fits(work, version) and not _grew(work, version.metrics["labels"], targets, GROWTH_JUDGES)
 
 
-def _outgrown(work: Work, version: GeneratorVersion, targets: Sequence[int], share: float) -> bool:
-    """Whether labels grew by a share since, in all or of one of these classes, or are split or named otherwise."""
-    before, now, known = version.metrics["labels"], work.material.labels, version.metrics
-    if known["classes"] != list(work.material.classes) or (known["held_out"] is not None) != work.material.aside:
-        return True
+def _can_make_more(work: Work, version: GeneratorVersion, targets: Sequence[int]) -> bool:
+    """Whether labels grew but little since a version's maker was trained."""
+    return _fits(work, version) and not _grew(work, version.metrics["trained_on"], targets, GROWTH_TRAINS)
+
+
+def _fits(work: Work, version: GeneratorVersion) -> bool:
+    """Whether the classes, and where the gate measures, are those of a version."""
+    known = version.metrics
+    return known["classes"] == list(work.material.classes) and (known["held_out"] is not None) == work.material.aside
+
+
+def _grew(work: Work, before: Mapping[str, int], targets: Sequence[int], share: float) -> bool:
+    """Whether labels grew by a share, in all or of one of these classes."""
+    now = work.material.labels
     return grew(sum(before.values()), sum(now.values()), share) or any(
         grew(before[str(target)], now[target], share) for target in targets
     )

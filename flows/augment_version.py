@@ -79,7 +79,10 @@ def _trained(
         labels_used=trained.learned_from(work.material),
         pool_count=len(unlabeled.ids) if pooled and unlabeled else 0,
         pool_sha256=unlabeled.sha256 if pooled and unlabeled else None,
-        metrics={"training": trained.metrics, "failure": trained.failure, "weights_of": None},
+        metrics={
+            "training": trained.metrics, "failure": trained.failure, "weights_of": None,
+            "trained_on": _by_name(work.material.labels),
+        },
     )  # fmt: skip
 
 
@@ -91,7 +94,8 @@ def _again(work: Work, key: str, last: GeneratorVersion) -> tuple[ImageMaker, Ne
     file = NewFile(path=last.path, sha256=last.sha256, size=last.size)
     return maker, _row(
         work, key, file, recipe=last.recipe, seed=last.seed, labels_used=last.labels_used, pool_count=last.pool_count,
-        pool_sha256=last.pool_sha256, metrics={**last.metrics, "weights_of": last.number},
+        pool_sha256=last.pool_sha256,
+        metrics={**last.metrics, "weights_of": last.metrics["weights_of"] or last.number},
     )  # fmt: skip
 
 
@@ -119,12 +123,17 @@ def _facts(
     material = work.material
     return {
         "targets": [filling.target for filling in fillings],
-        "labels": {str(target): count for target, count in material.labels.items()},
+        "labels": _by_name(material.labels),
         "classes": list(material.classes),
         "held_out": material.held_out.ids.tolist() if material.aside else None,
         "arrays": {str(one.rows[0].position): [one.file.path, one.file.sha256] for one in made},
         "refused": {str(target): asdict(decision) for target, decision in refused.items()},
     }
+
+
+def _by_name(counts: Mapping[int, int]) -> dict[str, int]:
+    """Return counts as JSON keeps them."""
+    return {str(position): count for position, count in counts.items()}
 
 
 def _alike(reason: str) -> str:

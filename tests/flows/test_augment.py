@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from db import model_versions, projects, samples, synthetic
 from db import rounds as round_store
 from db.records import GeneratorVersion, Project
 from flows.augment import augment, augment_round
+from flows.augment_plan import LEAST_MADE, LEAST_REAL, MOST_PER_REAL, plan_fillings
 from flows.augment_work import Wish
 from flows.errors import Canceled
 from flows.jobs import working
@@ -19,15 +21,16 @@ from flows.retrain import retrain_project
 from flows.rounds import run_round
 from flows.store import Store
 from flows.training_data import read_training_data
+from pipeline.augmentation.quality import GateBounds
 from pipeline.errors import FileDamaged
-from tests.flows.rare import ANYTHING, CLASSES, RARE, make_tiny, rare_project, read
+from tests.flows.rare import CLASSES, RARE, make_tiny, rare_project, read
 
 QUIET = SilentReporter()
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_tiny(monkeypatch, ANYTHING)
+    make_tiny(monkeypatch)
 
 
 def versions(store: Store, project: Project) -> list[GeneratorVersion]:
@@ -60,6 +63,13 @@ def test_accepted_images_train_the_rounds_model_and_are_counted_apart(store: Sto
     assert "12 images accepted" in told[0]
 
 
+def test_plans_are_those_that_the_gate_lets_in() -> None:
+    bounds = GateBounds()
+    assert (bounds.least_real, bounds.most_per_real, bounds.least_made) == (LEAST_REAL, MOST_PER_REAL, LEAST_MADE)
+    (filling,) = plan_fillings({0: 30, 1: 99}, below=100, only=[0]).fillings
+    assert (filling.target, filling.count) == (0, 60)
+
+
 def test_nothing_is_made_where_it_is_off_or_no_class_is_rare(store: Store) -> None:
     project = rare_project(store, generate="none")
     assert augment_round(store, project, 1, 1, QUIET) == ()
@@ -82,7 +92,7 @@ def test_the_gate_refuses_and_the_model_learns_from_real_images_alone(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    make_tiny(monkeypatch)  # the real bounds: six steps give no digits
+    make_tiny(monkeypatch, accept=False)  # the real bounds: six steps give no digits
     monkeypatch.setattr("flows.store.Settings", lambda: store.settings)
     project = rare_project(store, validation=False, generate_below=40)
     read(store, project, 40, {"2": 12}, labels="use")
@@ -123,7 +133,7 @@ def test_makers_never_see_what_measures(store: Store, monkeypatch: pytest.Monkey
 
 
 def test_a_version_serves_until_labels_grew(store: Store) -> None:
-    project = rare_project(store)
+    project = rare_project(store, generate_below=50)
     augment(store, project, wish("first"), QUIET)
     augment(store, project, wish("second"), QUIET)
     assert [version.number for version in versions(store, project)] == [1]
@@ -181,7 +191,7 @@ def test_a_collapsed_generator_is_kept_refused_and_told(store: Store, monkeypatc
 
 
 def test_images_that_cannot_be_made_never_stop_the_labeling(store: Store) -> None:
-    project = rare_project(store, generate="translation", image_size=12)  # too small for its networks
+    project = rare_project(store, generate="translation", image_size=12, model="convnet")  # too small for its networks
     outcome = run_round(store, project.id, QUIET)
     assert outcome.queries == 4
     told = round_store.history(store.database, store.actor, project.id)[0].diagnostics["synthetic"]
@@ -236,7 +246,13 @@ def test_a_retraining_notices_images_that_were_accepted_since(store: Store) -> N
         assert not retrain_project(store, project.id, job).promoted
         (group,) = synthetic.groups(store.database, store.actor, project.id)
         synthetic.judge_class(
-            store.database, store.actor, project.id, group.version.id, group.class_id, "rejected", note="odd"
+            store.database,
+            store.actor,
+            project.id,
+            group.version.id,
+            group.class_id,
+            "rejected",
+            request_id=str(uuid.uuid4()),
         )
         outcome = retrain_project(store, project.id, job)
     model = model_versions.get(store.database, store.actor, project.id, outcome.model_version_id)

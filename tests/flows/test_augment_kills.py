@@ -33,7 +33,7 @@ from flows.rounds import run_round
 from flows.settings import Settings
 from flows.store import Store, open_store
 from pipeline.files import sha256_file
-from tests.flows.rare import ANYTHING, make_tiny, rare_project
+from tests.flows.rare import make_tiny, rare_project
 
 QUIET = SilentReporter()
 TABLES = (
@@ -64,7 +64,7 @@ STEPS = {
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_tiny(monkeypatch, ANYTHING)
+    make_tiny(monkeypatch)
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_a_process_that_is_killed_while_it_trains_a_maker_is_taken_up(opened: Ca
 
 def _run_and_die(home: Path, project_id: int) -> None:
     patch = pytest.MonkeyPatch()
-    make_tiny(patch, ANYTHING)
+    make_tiny(patch)
     break_at(patch, "the maker is half trained", lambda: os.kill(os.getpid(), signal.SIGKILL))
     with open_store(Settings(home=home, device="cpu"), system=True) as store:
         run_round(store, project_id, QUIET)
