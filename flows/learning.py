@@ -98,9 +98,20 @@ def train_version(
         predictions=_holdout_predictions(store, project, model, device),
     )
     version = model_versions.record(store.database, store.actor, project.id, new)
+    return finish_version(store, project, name, version, current=current)
+
+
+def finish_version(store: Store, project: Project, name: str, version: ModelVersion, *, current: bool) -> ModelVersion:
+    """Make a version that is recorded the current model, and clean up; what a kill left undone is done here again.
+
+    A newer version that became current in the meantime stays so.
+    """
     if current:
-        version = model_versions.set_current(store.database, store.actor, project.id, version.id)
-    checkpoint.unlink(missing_ok=True)
+        now = model_versions.current(store.database, project.id)
+        if now is None or now.number < version.number:
+            version = model_versions.set_current(store.database, store.actor, project.id, version.id)
+    for checkpoint in store.settings.project_folder(project.id, "models").glob(f"{name}-*.checkpoint"):
+        checkpoint.unlink(missing_ok=True)
     return version
 
 

@@ -17,7 +17,7 @@ from flows.confirm import confirm_queries, how_many
 from flows.consensus import settle_ties
 from flows.errors import UsageError
 from flows.jobs import working
-from flows.learning import train_version
+from flows.learning import finish_version, train_version
 from flows.locks import device_slot
 from flows.outputs import in_todays_classes
 from flows.pictures import store_pictures
@@ -109,13 +109,15 @@ def train(store: Store, round_id: int, reporter: Reporter) -> int | None:
     turn, project = _load(store, round_id)
     if turn.state != "preparing":
         return turn.model_version_id
-    existing = model_versions.for_round(store.database, round_id)
-    if existing is None:
+    name, existing = f"round-{turn.number}", model_versions.for_round(store.database, round_id)
+    if existing is not None:
+        finish_version(store, project, name, existing, current=True)
+    else:
         settle_ties(store, project)
         if len(np.unique(samples.labeled(store.database, project.id)[1])) < 2:
             return None
         with device_slot(store, reporter):
-            existing = train_version(store, project, f"round-{turn.number}", reporter, round_id=round_id)
+            existing = train_version(store, project, name, reporter, round_id=round_id)
     round_store.set_model(store.database, store.actor, round_id, existing.id)
     return existing.id
 

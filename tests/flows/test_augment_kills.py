@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import reduce
 from importlib import import_module
 from pathlib import Path
@@ -67,24 +69,16 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     make_tiny(monkeypatch)
 
 
-@pytest.fixture
-def opened(settings: Settings, tmp_path: Path) -> Iterator[Callable[[str], Store]]:
-    """Open stores in homes of their own."""
-    stores = []
-
-    def open_one(name: str) -> Store:
-        context = open_store(settings.model_copy(update={"home": tmp_path / name}), system=True)
-        stores.append(context)
-        return context.__enter__()
-
-    yield open_one
-    for context in stores:
-        context.__exit__(None, None, None)
-
-
-def project_of(store: Store, kind: str) -> Project:
-    """Two rare classes, so that a kill can fall between them."""
-    return rare_project(store, generate=kind, generate_below=40, labels={"0": 60, "1": 28, "2": 24})
+@contextmanager
+def two_homes(settings: Settings, tmp_path: Path, kind: str) -> Iterator[tuple[Store, Store, Project]]:
+    """One project in two homes; it has two rare classes, so that a kill can fall between them."""
+    homes = [settings.model_copy(update={"home": tmp_path / name}) for name in ("whole", "killed")]
+    with open_store(homes[0], system=True) as store:
+        labels = {"0": 60, "1": 28, "2": 24}
+        project = rare_project(store, generate=kind, generate_below=40, labels=labels)
+    shutil.copytree(homes[0].home, homes[1].home)
+    with open_store(homes[0], system=True) as whole, open_store(homes[1], system=True) as killed:
+        yield whole, killed, project
 
 
 def break_at(patch: pytest.MonkeyPatch, step: str, die: Callable[[], None]) -> None:
@@ -133,35 +127,32 @@ def compare(one: dict[str, Any], other: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", ["gan", "translation"])
 def test_killed_at_every_step_it_ends_as_one_that_never_was(
-    opened: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, kind: str
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    whole, killed = opened("whole"), opened("killed")
-    project = project_of(whole, kind)
-    run_round(whole, project.id, QUIET)
-    assert len(synthetic.for_training(whole.database, whole.actor, project.id)) == 28
-    assert project_of(killed, kind).id == project.id
-    for step in STEPS:
-        with monkeypatch.context() as patch:
-            break_at(patch, step, interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                run_round(killed, project.id, QUIET)
-    run_round(killed, project.id, QUIET)
-    compare(state(whole, project), state(killed, project))
+    with two_homes(settings, tmp_path, kind) as (whole, killed, project):
+        run_round(whole, project.id, QUIET)
+        assert len(synthetic.for_training(whole.database, whole.actor, project.id)) == 28
+        for step in STEPS:
+            with monkeypatch.context() as patch:
+                break_at(patch, step, interrupt)
+                with pytest.raises(KeyboardInterrupt):
+                    run_round(killed, project.id, QUIET)
+        run_round(killed, project.id, QUIET)
+        compare(state(whole, project), state(killed, project))
 
 
-def test_a_process_that_is_killed_while_it_trains_a_maker_is_taken_up(opened: Callable[[str], Store]) -> None:
-    whole, killed = opened("whole"), opened("killed")
-    project = project_of(whole, "gan")
-    run_round(whole, project.id, QUIET)
-    project_of(killed, "gan")
-    child = multiprocessing.get_context("spawn").Process(target=_run_and_die, args=(killed.settings.home, project.id))
-    child.start()
-    child.join(300)
-    assert child.exitcode == -signal.SIGKILL
-    folder = killed.settings.project_folder(project.id, "synthetic")
-    assert (folder / "round-1-gan.checkpoint").is_file()
-    run_round(killed, project.id, QUIET)
-    compare(state(whole, project), state(killed, project))
+def test_a_process_that_is_killed_while_it_trains_a_maker_is_taken_up(settings: Settings, tmp_path: Path) -> None:
+    with two_homes(settings, tmp_path, "gan") as (whole, killed, project):
+        run_round(whole, project.id, QUIET)
+        context = multiprocessing.get_context("spawn")
+        child = context.Process(target=_run_and_die, args=(killed.settings.home, project.id))
+        child.start()
+        child.join(300)
+        assert child.exitcode == -signal.SIGKILL
+        folder = killed.settings.project_folder(project.id, "synthetic")
+        assert (folder / "round-1-gan.checkpoint").is_file()
+        run_round(killed, project.id, QUIET)
+        compare(state(whole, project), state(killed, project))
 
 
 def _run_and_die(home: Path, project_id: int) -> None:
