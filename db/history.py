@@ -67,6 +67,7 @@ def _summary(turn: RoundRow, model: ModelVersionRow | None, gained: int, holdout
         labels_gained=gained,
         model_version_id=model.id if model is not None else None,
         labels_used=model.labels_used if model is not None else None,
+        synthetic_used=model.synthetic_used if model is not None else None,
         metrics=metrics,
         test_accuracy=float(test) if isinstance(test, int | float) else None,
         holdout=holdout,

@@ -30,7 +30,7 @@ from labeler_ui.theme import THEME
 SCRIPT = Path(__file__).resolve().parent / "pages" / "shell.py"
 OLD_SWITCH = "BORDERLINE_ALLOW_REMOTE"
 WARM_UP_SECONDS = 3.0
-PAGES = ("compare", "label", "people", "progress", "project", "quality", "review")
+PAGES = ("compare", "label", "people", "progress", "project", "quality", "review", "synthetic")
 LATER = ("pandas", "pyarrow", "altair", *(f"labeler_ui.pages.{name}" for name in PAGES))
 EXTRA_HOSTS = "BORDERLINE_ALLOWED_HOSTS"
 TRUSTED_PROXY = "BORDERLINE_TRUSTED_PROXY"

@@ -31,7 +31,7 @@ from tests.browser import launched
 ROOT = Path(__file__).parents[1]
 PEOPLE = {"Ada": 0.02, "Ben": 0.06, "Cleo": 0.3}  # how often each is wrong
 ROUNDS = 2
-PAGES = ("label", "progress", "review", "quality", "compare", "project", "people")
+PAGES = ("label", "progress", "review", "quality", "compare", "synthetic", "project", "people")
 
 
 def main() -> None:

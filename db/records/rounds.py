@@ -85,7 +85,7 @@ class Holdout:
 
 @dataclass(frozen=True, kw_only=True)
 class RoundSummary:
-    """One line of the history; `labels_before` is what its model learned from at most."""
+    """One line of the history; `labels_before` is what its model learned from at most, synthetic images not counted."""
 
     round_id: int
     number: int
@@ -103,3 +103,4 @@ class RoundSummary:
     begun_at: int
     opened_at: int | None
     closed_at: int | None
+    synthetic_used: int | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from db import samples
+from db import samples, synthetic
 from db.records import Display
 from labeler_ui.api.guards import Call, Refusal
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from labeler_ui.api.v1.entry import ApiCall
 
 MEDIA_TYPES = frozenset({"image/png", "image/webp", "image/jpeg"})
+SYNTHETIC_HEADER = "X-Borderline-Synthetic"
 LARGEST_DISPLAY = 64 * 1024 * 1024
 
 
@@ -23,6 +24,14 @@ def image(call: Call) -> Response:
     return show(
         call, samples.display_of(call.database, call.actor, call.project_id, call.request.path_params["sample_id"])
     )
+
+
+def synthetic_image(call: Call) -> Response:
+    """Answer with the display image of one generated image, and say in a header that it is none of a photo's."""
+    wanted = call.request.path_params["synthetic_id"]
+    answer = show(call, synthetic.display_of(call.database, call.actor, call.project_id, wanted))
+    answer.headers[SYNTHETIC_HEADER] = "made by a generator, not a photo"
+    return answer
 
 
 def show(call: Call | ApiCall, display: Display, *, vary: str = "X-Borderline-Token") -> Response:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from db.records import Role
-from labeler_ui.pages import compare, label, people, progress, project, quality, review, visit
+from labeler_ui.pages import compare, label, people, progress, project, quality, review, synthetic, visit
 from labeler_ui.theme import LOGO, details, favicon
 
 
@@ -32,6 +32,7 @@ PAGES = (
     PageEntry("Review", "rate_review", "review", review.show, Role.reviewer),
     PageEntry("Quality", "verified", "quality", quality.show, Role.reviewer),
     PageEntry("Compare", "stacked_line_chart", "compare", compare.show, Role.viewer),
+    PageEntry("Synthetic", "auto_awesome", "synthetic", synthetic.show, Role.reviewer),
     PageEntry("Project", "tune", "project", project.show, Role.administrator),
     PageEntry("People", "group", "people", people.show, Role.administrator, everywhere=True),
 )

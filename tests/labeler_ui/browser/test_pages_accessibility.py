@@ -12,13 +12,14 @@ from tests.labeler_ui.browser.conftest import PATIENCE, PageServer
 from tests.labeler_ui.browser.test_accessibility import axe
 from tests.labeler_ui.comparison_scene import Stored, stored
 from tests.labeler_ui.contested import contested
+from tests.labeler_ui.made import made_images
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("progress", "review", "quality", "project", "people")
+PAGES = ("progress", "review", "quality", "synthetic", "project", "people")
 
 
 def findings(page: Page) -> list[str]:
@@ -50,6 +51,7 @@ def compare_findings(context: BrowserContext, server: PageServer, scene: Stored)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_serious_on_the_other_pages(browser: Browser, server: PageServer, store: Database, scheme: Any) -> None:
     seeded = contested(store, people=("Ana", "Bo"), guidelines="Count the loops.")
+    made_images(seeded)
     context = browser.new_context(color_scheme=scheme)
     found = {}
     for name in PAGES:
