@@ -116,6 +116,7 @@ class Gate:
             TrainingError: What `train` raises.
         """
         check_made(target, made, self.labeled, self.trainings.classes)
+        made = made.cpu()
         judgment = _Judgment(self, target, made)
         return judgment.first_refusal() or judgment.second_refusal(made) or judgment.by_training(made)
 

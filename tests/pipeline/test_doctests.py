@@ -10,6 +10,8 @@ import pytest
 MODULES = [
     "pipeline.attacks.border",
     "pipeline.augmentation.adversarial",
+    "pipeline.augmentation.gate.bounds",
+    "pipeline.augmentation.gate.plan",
     "pipeline.augmentation.translation.collapse",
     "pipeline.augmentation.translation.losses",
     "pipeline.augmentation.translation.nearest",

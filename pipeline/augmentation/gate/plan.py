@@ -28,13 +28,14 @@ class TrainPlan:
 
     Attributes:
         model: A name of `pipeline.catalog.MODELS` or a factory's import path; the project's own, best.
-        recipe: How to train, the project's own: a gain over a weaker baseline proves nothing.
+        recipe: How to train, the project's own. It should balance the classes: over a baseline that does not, any
+            more images of a rare class are a gain, copies of the real ones with noise too (see docs/gate.md).
         seeds: Pairs of trainings with and without the synthetic images, 3 or more.
         weights: Pretrained weights to start from, as `build_model` takes them.
     """
 
     model: str = "convnet"
-    recipe: SupervisedRecipe = field(default_factory=SupervisedRecipe)
+    recipe: SupervisedRecipe = field(default_factory=lambda: SupervisedRecipe(balance="auto"))
     seeds: int = 3
     weights: Path | Literal["download"] | None = None
 

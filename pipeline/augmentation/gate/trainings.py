@@ -22,6 +22,9 @@ class Trainings:
         seed: Of first weights and order; a pair shares both.
         device: Where to train.
         on_progress: Called with (trainings done, trainings of a decision, a line to show); raising stops.
+
+    Attributes:
+        trained: Classifiers trained so far.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class Trainings:
         self.seed, self.device, self.on_progress = seed, device, on_progress
         self._judges: dict[str, Classifier] = {}
         self._without: dict[int, Tensor] = {}
+        self.trained = 0
 
     def independent(self) -> Classifier:
         """Return the classifier that checks labels: of another seed than the one whose features are compared."""
@@ -69,4 +73,5 @@ class Trainings:
     def _fit(self, synthetic: LabeledImages | None, seed: int, done: int) -> Classifier:
         if self.on_progress is not None:
             self.on_progress(done, self.plan.trainings(), "judging synthetic images: training")
+        self.trained += 1
         return self.plan.fit(self.labeled, synthetic, classes=self.classes, seed=seed, device=self.device)

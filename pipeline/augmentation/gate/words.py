@@ -68,6 +68,16 @@ def _floor(text: str) -> Callable[[Check], str]:
     return say
 
 
+def _agreement(check: Check) -> str:
+    reference, low = check.reference or 0.0, check.low or 0.0
+    said = (
+        f"Only {_percent(check.value)} of the synthetic images are recognized as this class by an independent "
+        f"classifier (real ones: {_percent(reference)}); at least {_percent(low)} are needed."
+    )
+    unsure = " It knows too little of this class to check labels; label more of it first." if reference < low else ""
+    return said + unsure
+
+
 def _neighbors(check: Check) -> str:
     if check.low is not None and check.value < check.low:
         return (
@@ -101,10 +111,7 @@ _SENTENCES: dict[str, Callable[[Check], str]] = {
         f"from {_percent(check.high or 0.0)} on it keeps up with the common classes, which have "
         f"{_percent(check.reference or 0.0)}."
     ),
-    "label_agreement": _floor(
-        "Only {value} of the synthetic images are recognized as this class by an independent classifier (real ones: "
-        "{reference}); at least {low} are needed."
-    ),
+    "label_agreement": _agreement,
     "pair_ratio": _floor(
         "The synthetic images are nearly all alike: their distances from each other are {value} of those of real "
         "images; at least {low} are needed."

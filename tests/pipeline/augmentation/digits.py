@@ -14,9 +14,15 @@ from pipeline.training.labeled import LabeledImages
 from pipeline.training.recipes import SupervisedRecipe
 
 CLASSES = 10
-RARE = 8
+RARE = 1
 _RECIPE = SupervisedRecipe(
-    learning_rate=1e-2, batch_size=64, least_steps=150, most_steps=150, window=50, augmentation="none"
+    learning_rate=1e-2,
+    batch_size=64,
+    least_steps=150,
+    most_steps=150,
+    window=50,
+    augmentation="none",
+    balance="sampling",
 )
 PLAN = TrainPlan(model=f"{__name__}:perceptron", recipe=_RECIPE, seeds=3)
 
@@ -33,7 +39,7 @@ class Uneven:
     others: dict[int, Tensor]  # by class, real images that are in neither
 
 
-def uneven(rare: int, *, target: int = RARE, common: int = 60, held_out: int = 60, seed: int = 0) -> Uneven:
+def uneven(rare: int, *, target: int = RARE, common: int = 60, held_out: int = 60, seed: int = 1) -> Uneven:
     values, classes = read_digits()
     images = torch.from_numpy(np.rint(values * (255 / 16)).astype(np.uint8))[:, None]  # (N, 1, 8, 8)
     targets, generator = torch.from_numpy(classes), torch.Generator().manual_seed(seed)
