@@ -39,7 +39,7 @@ from pipeline.training.recipes import SupervisedRecipe
 from pipeline.training.supervised import train
 
 _NEIGHBORS = 5
-_CHUNK = 1000
+_CHUNK = 250
 
 
 class Trial:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -58,6 +59,11 @@ def test_all_are_minimised(name: str) -> None:
     assert of_real.sign().item() == wanted
     assert of_fake.sign().item() == -wanted
     assert of_generator.sign().item() == wanted
+
+
+def test_the_page_names_every_loss() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "generator.md").read_text(encoding="utf-8")
+    assert [name for name in LOSSES if f"`{name}`" not in page] == []
 
 
 def test_hinge_stops_at_the_margin_on_each_side() -> None:

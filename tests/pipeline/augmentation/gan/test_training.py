@@ -203,6 +203,6 @@ def test_images_that_do_not_fit_are_refused() -> None:
 
 def test_recipes_say_what_is_wrong() -> None:
     with pytest.raises(TrainingError, match="warm_up"):
-        GanRecipe(warm_up=0.8, blending=0.3)
+        GanRecipe(warm_up=0.8, blending=0.2)
     with pytest.raises(TrainingError, match="batch_size"):
         GanRecipe(batch_size=1)
