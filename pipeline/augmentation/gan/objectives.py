@@ -16,10 +16,11 @@ from torch import Tensor
 
 from pipeline.augmentation.gan.diff_augment import diff_augment
 from pipeline.augmentation.gan.discriminators import Discriminator
-from pipeline.augmentation.gan.losses import Knobs, class_loss, code_loss, feature_distance
+from pipeline.augmentation.gan.losses import Knobs
 from pipeline.augmentation.gan.networks import CODES
 from pipeline.augmentation.gan.penalties import around_real_penalty, interpolated_penalty
 from pipeline.augmentation.gan.recipe import GanRecipe
+from pipeline.augmentation.gan.terms import class_loss, code_loss, feature_distance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,17 +88,15 @@ class Objective:
             generator: Of the changes and penalties; on the CPU.
         """
         knobs = Knobs(smoothing=self.recipe.smoothing, margin=self.recipe.margin, balance=balance)
-        labeled, made, *pool = self._changed(batch, generator)
+        parts = [batch.labeled, batch.made, *([] if batch.unlabeled is None else [batch.unlabeled])]
+        labeled, made, *pool = [diff_augment(part, self.changes, generator) for part in parts]
         of_labeled, of_made, *of_pool = self._features([labeled, made, *pool])
         real = self.network.free(of_pool[0], pool[0]) if pool else self.network.free(of_labeled, labeled)
         fake = self.network.free(of_made, made)
         adversarial = self.terms.real(real.float(), knobs).mean()
         adversarial = adversarial + _weighted(self.terms.fake(fake.float(), knobs), batch.weights)
         if self.heads_class and batch.condition:
-            as_real = self.network.of_class(of_labeled, batch.labels).float()
-            as_fake = self.network.of_class(of_made, batch.targets).float()
-            of_class = self.terms.real(as_real, knobs).mean() + self.terms.fake(as_fake, knobs).mean()
-            adversarial = adversarial + batch.condition * of_class
+            adversarial = adversarial + batch.condition * self._of_class(batch, of_labeled, of_made, knobs)
         total = adversarial + self._class_heads(batch, of_labeled, of_made)
         if self.terms.penalty:
             slopes = self._penalties(batch, pool[0] if pool else labeled, labeled, made, generator)
@@ -106,7 +105,7 @@ class Objective:
 
     def generator(self, batch: Batch, generator: torch.Generator) -> Cost:
         """Return what the generator minimises; `made` carries gradients."""
-        labeled, made, *_ = self._changed(batch, generator)
+        made = diff_augment(batch.made, self.changes, generator)
         features = self.network.body(made)
         free = self.network.free(features, made)
         adversarial = _weighted(self.terms.generator(free.float()), batch.weights)
@@ -116,13 +115,15 @@ class Objective:
         total = adversarial + self._class_heads(batch, None, features)
         if self.recipe.feature_matching:
             with torch.no_grad():
-                wanted = self.network.body(labeled)
+                wanted = self.network.body(diff_augment(batch.labeled, self.changes, generator))
             total = total + self.recipe.feature_matching * feature_distance(wanted.float(), features.float())
         return Cost(total=total, adversarial=adversarial, real=free.mean(), fake=free.mean())
 
-    def _changed(self, batch: Batch, generator: torch.Generator) -> list[Tensor]:
-        parts = [batch.labeled, batch.made, *([] if batch.unlabeled is None else [batch.unlabeled])]
-        return [diff_augment(part, self.changes, generator) for part in parts]
+    def _of_class(self, batch: Batch, of_labeled: Tensor, of_made: Tensor, knobs: Knobs) -> Tensor:
+        """Return the discriminator's adversarial term as to classes; unlabeled images have no part in it."""
+        as_real = self.network.of_class(of_labeled, batch.labels).float()
+        as_fake = self.network.of_class(of_made, batch.targets).float()
+        return self.terms.real(as_real, knobs).mean() + self.terms.fake(as_fake, knobs).mean()
 
     def _features(self, parts: list[Tensor]) -> list[Tensor]:
         """Return each part's features; in one pass, unless the discriminator looks at a batch as a whole."""

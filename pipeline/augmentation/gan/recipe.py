@@ -89,8 +89,11 @@ class GanRecipe:
         if self.spectral_norm and loss.clipped:
             raise TrainingError("expected weight clipping or spectral normalization, got both; take wgan_gp or hinge")
         self._check_conditioning(loss)
-        if not 0 <= self.warm_up + self.blending <= 1:
-            raise TrainingError(f"expected warm_up + blending in [0, 1], got {self.warm_up + self.blending}")
+        if min(self.warm_up, self.blending) < 0 or self.warm_up + self.blending >= 1:
+            raise TrainingError(
+                f"expected warm_up and blending that leave steps with classes, got {self.warm_up} and {self.blending}; "
+                "keep both at 0 or above and their sum below 1"
+            )
 
     def _check_conditioning(self, loss: GanLoss) -> None:
         fixed = loss.energy or loss.code
@@ -152,7 +155,16 @@ class GanRecipe:
 
 
 GAN_RECIPES: dict[str, GanRecipe] = {
-    "small": GanRecipe(width=32, latent=32, steps=4000, generator_rate=5e-4, discriminator_rate=1e-3),
+    "small": GanRecipe(
+        width=24,
+        latent=32,
+        batch_size=32,
+        steps=4000,
+        generator_rate=5e-4,
+        discriminator_rate=1e-3,
+        averaging=0.995,
+        changes=("translation",),
+    ),
     "standard": GanRecipe(),
 }
 """'small' is for a CPU, 'standard' for a GPU."""
