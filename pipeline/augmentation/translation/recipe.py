@@ -30,9 +30,9 @@ class TranslationRecipe:
         patience: Looks in a row at which the translations are as good as all alike, until training ends.
     """
 
-    width: int = 24
-    blocks: int = 3
-    steps: int = 1200
+    width: int = 16
+    blocks: int = 2
+    steps: int = 1000
     batch_size: int = 8
     learning_rate: float = 4e-4
     cycle: float = 10.0

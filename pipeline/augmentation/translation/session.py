@@ -93,12 +93,12 @@ class Session:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.step)
         common, rare = self._batch("common", generator), self._batch("rare", generator)
-        made_rare, made_common, cycle = self._teach_generators(common, rare, generator)
+        made_rare, made_common, cycle = self.teach_generators(common, rare, generator)
         shown = self.networks.rare_history.exchange(made_rare, generator)
         of_rare = self._judging(self.networks.rare_judge, rare, shown, generator)
         shown = self.networks.common_history.exchange(made_common, generator)
         of_common = self._judging(self.networks.common_judge, common, shown, generator)
-        self._update(of_rare + of_common, self.networks.judges())
+        self.update(of_rare + of_common, self.networks.judges())
         self._average()
         self.step += 1
         self.sums = [self.sums[0] + cycle, self.sums[1] + float(of_rare.detach()), self.sums[2] + 1]
@@ -112,7 +112,7 @@ class Session:
         pixels = augment(images[chosen.to(images.device)].to(self.device), generator, self.recipe.augmentation)
         return pixels * 2 - 1
 
-    def _teach_generators(
+    def teach_generators(
         self, common: Tensor, rare: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, float]:
         """Update both generators; returns both translations (B, C, S, S), without graphs, and the cycle loss."""
@@ -123,7 +123,7 @@ class Session:
         same = apart(same_rare, rare) + apart(same_common, common)
         fooling = fool(networks.rare_judge(self._seen(made_rare, generator)))
         fooling = fooling + fool(networks.common_judge(self._seen(made_common, generator)))
-        self._update(fooling + recipe.cycle * cycle + recipe.identity * same, networks.generators())
+        self.update(fooling + recipe.cycle * cycle + recipe.identity * same, networks.generators())
         return made_rare.detach(), made_common.detach(), float(cycle.detach()) / 4  # both ways, and from [-1, 1]
 
     def _judging(self, judge: nn.Module, real: Tensor, made: Tensor, generator: torch.Generator) -> Tensor:
@@ -132,7 +132,7 @@ class Session:
     def _seen(self, images: Tensor, generator: torch.Generator) -> Tensor:
         return diff_augment(images, self.recipe.changes_for(images.shape[1]), generator)
 
-    def _update(self, loss: Tensor, parameters: Iterable[nn.Parameter]) -> None:
+    def update(self, loss: Tensor, parameters: Iterable[nn.Parameter]) -> None:
         """Let one side learn: Adam skips parameters without a gradient, so the other side keeps its moments too."""
         finite_or_raise(float(loss.detach()), self.step + 1)
         self.optimizer.zero_grad(set_to_none=True)
