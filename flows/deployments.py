@@ -33,6 +33,13 @@ def begin(project_id: int) -> int | None:
 
 
 @task(cache_policy=NO_CACHE)
+def augment(round_id: int) -> tuple[str, ...]:
+    """Make images for classes with few labels, through the gate; return what to tell about them."""
+    store, job = _work.get()
+    return rounds.augment(store, round_id, job)
+
+
+@task(cache_policy=NO_CACHE)
 def train(round_id: int) -> int | None:
     """Train the round's model on the labels of today; return the id of its version."""
     store, job = _work.get()
@@ -40,15 +47,15 @@ def train(round_id: int) -> int | None:
 
 
 @task(cache_policy=NO_CACHE)
-def ask(round_id: int) -> int:
+def ask(round_id: int, made: tuple[str, ...] = ()) -> int:
     """Rank the pool and enqueue the next queries with their reserve; return how many."""
     store, job = _work.get()
-    return rounds.ask(store, round_id, job)
+    return rounds.ask(store, round_id, job, made=made)
 
 
 @flow(name="active_learning_round")
 def active_learning_round(project_id: int, command_id: int | None = None) -> dict[str, Any]:
-    """Retrain, rank, enqueue: one turn of the loop."""
+    """Augment, retrain, rank, enqueue: one turn of the loop."""
     with (
         open_store(system=True) as store,
         answering(store, command_id),
@@ -58,7 +65,8 @@ def active_learning_round(project_id: int, command_id: int | None = None) -> dic
         round_id = begin(project_id)
         if round_id is None:
             return {"finished": True}
-        return {"round_id": round_id, "model_version_id": train(round_id), "queries": ask(round_id)}
+        made = augment(round_id)
+        return {"round_id": round_id, "model_version_id": train(round_id), "queries": ask(round_id, made)}
 
 
 @flow(name="retrain")

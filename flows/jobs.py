@@ -14,7 +14,7 @@ from db import jobs
 from db.errors import StoreError
 from db.records import Job
 from flows.errors import AlreadyRunning, Canceled, FlowError
-from flows.report import Reporter
+from flows.report import Reporter, TimeLeft
 from flows.store import Store
 from pipeline.errors import PipelineError
 
@@ -48,6 +48,8 @@ class JobReporter:
         self._store = store
         self._reporter = reporter
         self._latest = (0, 0, "starting")
+        self._message = ""
+        self._left = TimeLeft()
         self._lost = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="job-heartbeat", daemon=True)
@@ -58,12 +60,16 @@ class JobReporter:
         Raises:
             Canceled: A person canceled the job, or its lease ran out and another process took it.
         """
-        fresh = message != self._latest[2]
-        self._latest = (done, total, message)
+        fresh, self._message = message != self._message, message
+        self._latest = (done, total, self._left.added_to(message, done, total))
         if fresh:
             self._write()
         self.check()
         self._reporter.progress(done, total, message)
+
+    def picture(self, name: str, png: bytes, caption: str) -> None:
+        """Pass a picture on."""
+        self._reporter.picture(name, png, caption)
 
     def check(self) -> None:
         """Raise `Canceled` when the job is no longer ours."""

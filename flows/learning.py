@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from flows.files import new_file
 from flows.outputs import fold, live_positions
 from flows.report import Reporter
 from flows.store import Store
-from flows.training_data import open_pool, read_training_data
+from flows.training_data import TrainingData, open_pool, read_training_data
 from pipeline.models.base import Classifier
 from pipeline.models.registry import build_model
 from pipeline.models.store import load_model, save_model
@@ -26,7 +26,7 @@ from pipeline.randomness import derive_seed
 from pipeline.statistics import classified
 from pipeline.training.inference import choose_device, predict_logits
 from pipeline.training.labeled import TrainingReport
-from pipeline.training.recipes import recipe_by_name
+from pipeline.training.recipes import Balance, SupervisedRecipe, recipe_by_name
 from pipeline.training.supervised import train
 
 EVALUATION_SPLITS = ("validation", "test")
@@ -61,18 +61,19 @@ def train_version(
     data = read_training_data(store, project)
     device = device_of(store)
     seed = derive_seed(project.seed, "train", name)
-    model = new_model(project, seed)
+    model, recipe = new_model(project, seed), recipe_of(project)
     folder = store.settings.project_folder(project.id, "models")
     checkpoint = folder / f"{name}-{len(data.labeled.ids)}-{project.outputs}.checkpoint"
     report = train(
         model,
         data.labeled,
-        recipe_by_name(project.recipe),
+        recipe,
         seed=seed,
         device=device,
         copies=data.copies,
         pseudo=data.pseudo,
         validation=data.validation,
+        synthetic=data.synthetic,
         checkpoint=checkpoint,
         on_progress=reporter.progress,
     )
@@ -80,39 +81,71 @@ def train_version(
     new = NewModelVersion(
         file=file,
         architecture=project.model,
-        recipe=repr(recipe_by_name(project.recipe)),
+        recipe=repr(recipe),
         strategy=project.strategy,
         seed=seed,
         labels_used=len(data.labeled.ids),
         copies_used=0 if data.copies is None else len(data.copies.ids),
+        synthetic_used=0 if data.synthetic is None else len(data.synthetic),
         round_id=round_id,
         metrics={
-            "fingerprint": data.labeled.fingerprint(),
+            **fingerprints(data),
             "classes": live_positions(project).tolist(),
             "pseudo_used": 0 if data.pseudo is None else len(data.pseudo),
+            "generators": list(data.generators),
             **_training_metrics(report),
             **_accuracies(evaluate(store, project, model, device, reporter)),
         },
         predictions=_holdout_predictions(store, project, model, device),
     )
     version = model_versions.record(store.database, store.actor, project.id, new)
+    return finish_version(store, project, name, version, current=current)
+
+
+def finish_version(store: Store, project: Project, name: str, version: ModelVersion, *, current: bool) -> ModelVersion:
+    """Make a version that is recorded the current model, and clean up; what a kill left undone is done here again.
+
+    A newer version that became current in the meantime stays so.
+    """
     if current:
-        version = model_versions.set_current(store.database, store.actor, project.id, version.id)
-    checkpoint.unlink(missing_ok=True)
+        now = model_versions.current(store.database, project.id)
+        if now is None or now.number < version.number:
+            version = model_versions.set_current(store.database, store.actor, project.id, version.id)
+    for checkpoint in store.settings.project_folder(project.id, "models").glob(f"{name}-*.checkpoint"):
+        checkpoint.unlink(missing_ok=True)
     return version
 
 
 def new_model(project: Project, seed: int) -> Classifier:
     """Return the project's network as training starts from it: random by the seed, or with pretrained weights."""
-    weights: Path | Literal["download"] | None = Path(project.weights) if project.weights else None
     return build_model(
         project.model,
         classes=project.outputs,
         channels=project.channels,
         image_size=project.image_size,
         seed=seed,
-        weights="download" if project.weights == "download" else weights,
+        weights=starting_weights(project),
     )
+
+
+def starting_weights(project: Project) -> Path | Literal["download"] | None:
+    """Return what training starts from: a file, torchvision's own weights, or None for random ones."""
+    if project.weights == "download":
+        return "download"
+    return Path(project.weights) if project.weights else None
+
+
+def recipe_of(project: Project) -> SupervisedRecipe:
+    """Return how the project trains: its recipe, with what the project does for classes with few labels."""
+    return replace(recipe_by_name(project.recipe), balance=cast("Balance", project.balance))  # checked by the recipe
+
+
+def fingerprints(data: TrainingData) -> dict[str, str | None]:
+    """Return hashes of what was learned from: the same again would give the same model."""
+    return {
+        "fingerprint": data.labeled.fingerprint(),
+        "synthetic_fingerprint": None if data.synthetic is None else data.synthetic.fingerprint(),
+    }
 
 
 def _save(store: Store, project: Project, model: Classifier, path: Path, labels: int) -> NewFile:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from db import model_versions, projects
 from db.records import ModelVersion, Project
 from flows.errors import UsageError
-from flows.learning import device_of, evaluate, load_version, train_version
+from flows.learning import device_of, evaluate, fingerprints, load_version, train_version
 from flows.locks import device_slot
 from flows.outputs import live_positions
 from flows.report import Reporter
@@ -47,7 +47,7 @@ def retrain_project(store: Store, project_id: int, reporter: Reporter) -> Retrai
         )
     current = model_versions.current(store.database, project_id)
     labels = len(data.labeled.ids)
-    if current is not None and current.metrics.get("fingerprint") == data.labeled.fingerprint():
+    if current is not None and _learned_from(current) == fingerprints(data):
         sentence = f"No label is new since model version {current.number}; it stays current."
         return RetrainOutcome(model_version_id=current.id, promoted=False, sentence=sentence)
     versions = model_versions.list_versions(store.database, store.actor, project_id)
@@ -62,6 +62,11 @@ def retrain_project(store: Store, project_id: int, reporter: Reporter) -> Retrai
     model_versions.set_current(store.database, store.actor, project_id, version.id)
     sentence = f"Model version {version.number}, trained on {labels} labels, is current now."
     return RetrainOutcome(model_version_id=version.id, promoted=True, sentence=sentence)
+
+
+def _learned_from(version: ModelVersion) -> dict[str, str | None]:
+    """Return the hashes of what a version learned from; older versions name the labels alone, for there was no more."""
+    return {name: version.metrics.get(name) for name in ("fingerprint", "synthetic_fingerprint")}
 
 
 def _in_todays_terms(store: Store, project: Project, version: ModelVersion, reporter: Reporter) -> ModelVersion:

@@ -1,4 +1,4 @@
-"""One turn of the loop: train, rank, ask. Plain functions, each safe to run twice; Prefect only calls them."""
+"""One turn of the loop: augment, train, rank, ask. Plain functions, each safe to run twice; Prefect only calls them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flows.confirm import confirm_queries, how_many
 from flows.consensus import settle_ties
 from flows.errors import UsageError
 from flows.jobs import working
-from flows.learning import train_version
+from flows.learning import finish_version, train_version
 from flows.locks import device_slot
 from flows.outputs import in_todays_classes
 from flows.pictures import store_pictures
@@ -72,8 +72,9 @@ def run_round(store: Store, project_id: int, reporter: Reporter, batch: Batch | 
                 finished=True, round_id=None, number=None, model_version_id=None, queries=0,
                 sentence="Nothing is left to ask: every image of the pool has an answer.",
             )  # fmt: skip
+        made = augment(store, round_id, job)
         version = train(store, round_id, job)
-        asked = ask(store, round_id, job, batch)
+        asked = ask(store, round_id, job, batch, made)
         number = round_store.get_round(store.database, round_id).number
         queries = f"with {asked} queries" if asked else "and waits for answers"
         sentence = f"Round {number} is open {queries}; answer them on the labeling page (borderline up)."
@@ -89,24 +90,48 @@ def begin(store: Store, project_id: int) -> int | None:
     return turn.id if isinstance(turn, Round) else None
 
 
+def augment(store: Store, round_id: int, reporter: Reporter) -> tuple[str, ...]:
+    """Make images for classes with few labels, when the project wants any; returns what to tell about them.
+
+    Run again it finds what it made, and says the same.
+    """
+    turn, project = _load(store, round_id)
+    if turn.state != "preparing" or project.generate == "none":
+        return ()
+    settle_ties(store, project)
+    from flows.augment import augment_round  # generators are imported only where one is wanted
+
+    return augment_round(store, project, turn.number, turn.id, reporter)
+
+
 def train(store: Store, round_id: int, reporter: Reporter) -> int | None:
     """Train this round's model, unless it is trained already; None while labels span fewer than two classes."""
     turn, project = _load(store, round_id)
     if turn.state != "preparing":
         return turn.model_version_id
-    existing = model_versions.for_round(store.database, round_id)
-    if existing is None:
+    name, existing = f"round-{turn.number}", model_versions.for_round(store.database, round_id)
+    if existing is not None:
+        finish_version(store, project, name, existing, current=True)
+    else:
         settle_ties(store, project)
         if len(np.unique(samples.labeled(store.database, project.id)[1])) < 2:
             return None
         with device_slot(store, reporter):
-            existing = train_version(store, project, f"round-{turn.number}", reporter, round_id=round_id)
+            existing = train_version(store, project, name, reporter, round_id=round_id)
     round_store.set_model(store.database, store.actor, round_id, existing.id)
     return existing.id
 
 
-def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = None) -> int:
-    """Rank the pool with this round's model and enqueue the best, once; returns the number of queries."""
+def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = None, made: Sequence[str] = ()) -> int:
+    """Rank the pool with this round's model and enqueue the best, once; returns the number of queries.
+
+    Args:
+        store: The open store.
+        round_id: The round.
+        reporter: Receives the progress; may raise to cancel.
+        batch: How many; None takes the project's.
+        made: What to tell about images that were made for rare classes, kept with the round.
+    """
     turn, project = _load(store, round_id)
     if turn.state != "preparing":
         return 0
@@ -123,6 +148,8 @@ def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = N
     queries = build_queries(ranking, holdout, wanted, pictures)
     learn = sum(query.kind == "learn" and not query.reserve for query in queries)
     grid = confirm_queries(ranking.sure, how_many(project, learn), turn.number, first_rank=len(queries))
+    if made:
+        diagnostics |= {"synthetic": list(made)}
     if project.confirm_share > 0:
         diagnostics |= {"to_confirm": len(grid), "confirm_groups": len({query.group for query in grid})}
     queue = NewQueue(queries=[*queries, *grid], strategy=ranking.strategy, diagnostics=diagnostics)

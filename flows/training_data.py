@@ -1,9 +1,12 @@
-"""Turns rows into what a network learns from: labels, adversarial copies, pseudo-labels and the validation split."""
+"""Turns rows into what a network learns from: labels, copies, pseudo-labels, synthetic images, the validation split."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +15,8 @@ from numpy.typing import NDArray
 from db import copies as copy_store
 from db import pseudo_labels as pseudo_store
 from db import samples
-from db.records import PoolIndex, Project
+from db import synthetic as synthetic_store
+from db.records import PoolIndex, Project, TrainingCopy, TrainingSynthetic
 from flows.outputs import to_live
 from flows.store import Store
 from pipeline.data.pool import ImagePool
@@ -35,12 +39,16 @@ class TrainingData:
         copies: Adversarial copies with the labels of their originals, None without any.
         pseudo: Images without a label that the last round's model was sure of, with its classes; None without any.
         validation: Images whose labels were known beforehand, None without any.
+        synthetic: Accepted images of generators, each with its weight and an id below 0; None without any.
+        generators: Which made them, and how many: kept with the model version.
     """
 
     labeled: LabeledImages
     copies: LabeledImages | None
     pseudo: LabeledImages | None
     validation: LabeledImages | None
+    synthetic: LabeledImages | None = None
+    generators: tuple[dict[str, Any], ...] = ()
 
     @property
     def classes_present(self) -> int:
@@ -59,16 +67,27 @@ def images_of(store: Store, project: Project, ids: NDArray[np.int64], splits: tu
     return open_pool(store, index).take(ids)  # (N, C, S, S)
 
 
-def read_training_data(store: Store, project: Project) -> TrainingData:
-    """Read today's labels, the copies of the last rounds, the newest pseudo-labels and the validation split."""
+def read_labels(store: Store, project: Project) -> tuple[LabeledImages, LabeledImages | None]:
+    """Read today's labels of the pool, and the validation split (None without one)."""
     ids, targets = samples.labeled(store.database, project.id)
     labeled = _labeled_images(store, project, ids, targets, ("pool",))
     known_ids, known_targets = samples.split_truth(store.database, project.id, "validation")
-    validation = None
-    if len(known_ids):
-        validation = _labeled_images(store, project, known_ids, known_targets, ("validation",))
+    if not len(known_ids):
+        return labeled, None
+    return labeled, _labeled_images(store, project, known_ids, known_targets, ("validation",))
+
+
+def read_training_data(store: Store, project: Project) -> TrainingData:
+    """Read labels, copies of the last rounds, the newest pseudo-labels, accepted synthetic images and validation."""
+    labeled, validation = read_labels(store, project)
+    synthetic, generators = read_synthetic(store, project)
     return TrainingData(
-        labeled, _read_copies(store, project, labeled), _read_pseudo_labels(store, project, labeled), validation
+        labeled=labeled,
+        copies=_read_copies(store, project, labeled),
+        pseudo=_read_pseudo_labels(store, project, labeled),
+        validation=validation,
+        synthetic=synthetic,
+        generators=generators,
     )
 
 
@@ -86,17 +105,45 @@ def _read_copies(store: Store, project: Project, labeled: LabeledImages) -> Labe
     rows = [row for row in found if known.get(row.sample_id) == row.position]
     if not rows:
         return None
-    arrays: dict[str, NDArray[np.float32]] = {}
+    return LabeledImages(
+        images=_rows_of_files(store, rows),
+        targets=torch.tensor([row.position for row in rows]),
+        ids=torch.tensor([row.sample_id for row in rows]),
+    )
+
+
+def _rows_of_files(store: Store, rows: Sequence[TrainingCopy] | Sequence[TrainingSynthetic]) -> torch.Tensor:
+    """Return rows (N, C, S, S) of array files, each file checked by its hash before it is read."""
+    arrays: dict[str, NDArray[Any]] = {}
     for row in rows:
         if row.path not in arrays:
             check_file(store.path(row.path), row.sha256)
             arrays[row.path] = np.load(store.path(row.path), mmap_mode="r", allow_pickle=False)
-    images = np.stack([arrays[row.path][row.row] for row in rows])  # (N, C, S, S)
-    return LabeledImages(
-        images=torch.from_numpy(images),
+    return torch.from_numpy(np.stack([arrays[row.path][row.row] for row in rows]))
+
+
+def read_synthetic(store: Store, project: Project) -> tuple[LabeledImages | None, tuple[dict[str, Any], ...]]:
+    """Read accepted synthetic images of classes that still have fewer labels than `generate_below`, and their makers.
+
+    Their ids are below 0, so that none can ever be taken for a sample.
+    """
+    rows = synthetic_store.for_training(store.database, store.actor, project.id, below=project.generate_below)
+    if not rows:
+        return None, ()
+    images = LabeledImages(
+        images=_rows_of_files(store, rows),
         targets=torch.tensor([row.position for row in rows]),
-        ids=torch.tensor([row.sample_id for row in rows]),
+        ids=torch.tensor([-row.synthetic_id for row in rows]),
+        weights=torch.tensor([row.weight for row in rows], dtype=torch.float64),
     )
+    return images, _makers(store, project, rows)
+
+
+def _makers(store: Store, project: Project, rows: Sequence[TrainingSynthetic]) -> tuple[dict[str, Any], ...]:
+    made = Counter(row.generator_number for row in rows)
+    groups = synthetic_store.groups(store.database, store.actor, project.id)
+    known = {group.version.number: group.version.sha256 for group in groups}
+    return tuple({"number": one, "sha256": known[one], "images": made[one]} for one in sorted(made))
 
 
 def _read_pseudo_labels(store: Store, project: Project, labeled: LabeledImages) -> LabeledImages | None:
@@ -124,5 +171,11 @@ def _that_fit(pairs: NDArray[np.int64], image_bytes: int, seed: int) -> NDArray[
     if len(pairs) <= most:
         return pairs
     logger.info("%d of %d pseudo-labels train: the images of all would take too much memory", most, len(pairs))
-    order = np.argsort(per_sample_uniform(seed, pairs[:, 0], "pseudo_labels"), kind="stable")
-    return pairs[np.sort(order[:most])]
+    return pairs[np.isin(pairs[:, 0], some_that_fit(pairs[:, 0], most, seed, "pseudo_labels"))]
+
+
+def some_that_fit(ids: NDArray[np.int64], most: int, seed: int, stream: str) -> NDArray[np.int64]:
+    """Return all ids (N,), or a random part of `most` of them, drawn by id."""
+    if len(ids) <= most:
+        return ids
+    return ids[np.argsort(per_sample_uniform(seed, ids, stream), kind="stable")[:most]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from db.records import Job, Progress, RoundSummary, Waiting
@@ -74,6 +75,13 @@ def _next_round(progress: Progress, waiting: Waiting) -> dict[str, Any]:
     following = number if newest is not None and newest.state == "preparing" else number + 1
     detail = f"Round {following} learns from {_labels(progress)}, then the next images appear here by themselves."
     return _state("model", "The next images are being chosen", detail)
+
+
+def made_for_rare_classes(rounds: Sequence[RoundSummary]) -> list[str]:
+    """Return what the newest round found about images that were generated for classes with few labels."""
+    newest = max(rounds, key=lambda turn: turn.number, default=None)
+    told = newest.diagnostics.get("synthetic", ()) if newest else ()
+    return [str(sentence) for sentence in told]
 
 
 def ingest_command(project_name: str) -> str:

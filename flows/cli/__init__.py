@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from flows.cli.augment import register_augment
 from flows.cli.comparison import register_comparison
 from flows.cli.comparisons import register_comparisons
 from flows.cli.console import EXIT_USAGE, explain, fail
@@ -44,6 +45,7 @@ for register in (
     register_exchange,
     register_gold,
     register_rounds,
+    register_augment,
     register_models,
     register_simulation,
     register_comparison,

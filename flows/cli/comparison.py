@@ -153,6 +153,9 @@ class Live:
             self._told = time.monotonic()
             say(message)
 
+    def picture(self, name: str, png: bytes, caption: str) -> None:
+        """Show nothing: there is no place for pictures here."""
+
     def _table(self) -> Table:
         from rich.markup import escape
         from rich.table import Table

@@ -177,6 +177,10 @@ def _rounds(rounds: Sequence[RoundSummary]) -> None:
     st.subheader("Rounds", anchor=False)
     newest_first = sorted(rounds, key=lambda turn: turn.number, reverse=True)
     st.dataframe([_row(turn) for turn in newest_first], hide_index=True, width="stretch")
+    made = words.made_for_rare_classes(rounds)
+    if made:
+        st.caption("Images generated for classes with few labels, as the newest round found:")
+        st.caption("\n".join(f"- {plain(sentence)}" for sentence in made))
 
 
 def _row(turn: RoundSummary) -> dict[str, str | int]:

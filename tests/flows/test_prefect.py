@@ -19,11 +19,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from prefect import flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from db import commands, samples
 from db import rounds as round_store
 from db.access import local_user
 from flows.processes import Service, any_port, stop_all
+from flows.report import ArtifactReporter
 from flows.settings import Settings
 from flows.simulate import answer_all
 from flows.store import Store, open_store
@@ -141,3 +144,20 @@ def test_rounds_run_by_themselves_one_after_the_other(services: Settings, store:
     until(completed, "two completed runs, no more", log)
     artifacts = ask(services, "/artifacts/filter", {"limit": 50})
     assert any(artifact["type"] == "progress" for artifact in artifacts)
+
+
+def test_a_picture_is_an_image_artifact_and_links_to_nothing(services: Settings) -> None:
+    @flow
+    def shows() -> None:
+        ArtifactReporter().picture("project-1-round-1-gan", b"\x89PNG", "birds: the generator after 500 steps")
+
+    def kept() -> list[dict[str, Any]]:
+        return [one for one in ask(services, "/artifacts/filter", {"limit": 200}) if one["type"] == "image"]
+
+    until(lambda: ask(services, "/flows/filter", {}), "server", services.log_folder / "runner.log")
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{services.prefect_port}/api"}):
+        shows()
+    (artifact,) = kept()
+    assert artifact["key"] == "project-1-round-1-gan"
+    assert artifact["data"] == "data:image/png;base64,iVBORw=="
+    assert artifact["description"] == "birds: the generator after 500 steps"
