@@ -8,7 +8,6 @@ from typing import Any
 from db.records import RoundSummary
 from labeler_ui.theme import AMBER, INDIGO
 
-SPLITS = ("test", "validation", "holdout")  # the first that a model was measured on by class
 USED, UNUSED = "with generated images", "on real images alone"
 
 
@@ -24,16 +23,12 @@ def recall_rows(rounds: Sequence[RoundSummary], position: int) -> list[dict[str,
 
 
 def _row(turn: RoundSummary, position: int) -> dict[str, Any] | None:
-    for split in SPLITS:
-        recalls = _mapping(turn.metrics.get(split)).get("class_recall")
-        if isinstance(recalls, list) and position < len(recalls) and isinstance(recalls[position], int | float):
-            trained = USED if turn.synthetic_used else UNUSED
-            return {"round": turn.number, "recall": float(recalls[position]), "split": split, "trained": trained}
-    return None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    found = turn.measured
+    if found is None or position not in found.class_recall:
+        return None
+    trained = USED if turn.synthetic_used else UNUSED
+    recall = found.class_recall[position]
+    return {"round": turn.number, "recall": recall, "split": found.source, "trained": trained}
 
 
 def recall_chart(rows: Sequence[Mapping[str, Any]]) -> Any:

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from db import access, projects, synthetic
 from db.engine import Database
 from db.errors import PermissionDenied
-from db.records import Role, RoundSummary
+from db.records import Holdout, Role, RoundSummary
 from labeler_ui import synthetic_words as words
 from labeler_ui.api.images import SYNTHETIC_HEADER
 from labeler_ui.synthetic_charts import UNUSED, USED, recall_chart, recall_rows
@@ -107,15 +107,16 @@ def test_figures_and_deciders_in_words() -> None:
 
 def test_recall_by_round_tells_what_trained(database: Database) -> None:
     fields = {field.name: None for field in dataclasses.fields(RoundSummary)}
+    test = {"correct": 3, "total": 10, "class_recall": {"0": 0.1}}
+    held = Holdout(correct=4, total=10, class_recall={0: 0.4})
+    told = [({}, None, 0), ({"test": test}, None, 0), ({}, held, 9)]
     turns = [
-        RoundSummary(**{**fields, "number": number, "metrics": metrics, "synthetic_used": used})
-        for number, (metrics, used) in enumerate(
-            [({}, 0), ({"test": {"class_recall": [0.1, None]}}, 0), ({"validation": {"class_recall": [0.4]}}, 9)], 1
-        )
+        RoundSummary(**{**fields, "number": number, "metrics": metrics, "holdout": holdout, "synthetic_used": used})
+        for number, (metrics, holdout, used) in enumerate(told, 1)
     ]
     rows = recall_rows(turns, 0)
     assert [(row["round"], row["recall"], row["split"], row["trained"]) for row in rows] == [
-        (2, 0.1, "test", UNUSED), (3, 0.4, "validation", USED),
+        (2, 0.1, "test", UNUSED), (3, 0.4, "holdout", USED),
     ]  # fmt: skip
     assert recall_rows(turns, 1) == []
     assert recall_chart(rows).to_dict()["height"] == 240
