@@ -2,7 +2,7 @@
 
 Kim, Jeong and Shin, "M2m: Imbalanced Classification via Major-to-minor Translation", CVPR 2020, arXiv:2004.00431. The
 classifier is trained on real labels alone. To a person the images still look like the common class: what they carry is
-what the classifier takes for the rare one. A second classifier rarely agrees, and a gate that asks one refuses them.
+what the classifier takes for the rare one. A gate that asks a second classifier may well refuse them.
 Left out: the paper's term that lowers the common class in the network being trained, which a maker does not have, and
 its odds of a source by class counts; here all images given are drawn alike.
 """
