@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -52,7 +50,7 @@ class Discriminator(nn.Module):
         if self.by == "concatenation":
             return torch.as_tensor(self.heads["joint"](torch.cat([features, chosen], dim=1)))[:, 0]
         score = torch.as_tensor(self.heads["real"](features))[:, 0]
-        return torch.as_tensor(score + (features * chosen).sum(dim=1) / math.sqrt(self.width))
+        return torch.as_tensor(score + (features * chosen).sum(dim=1))
 
     def classify(self, features: Tensor) -> Tensor:
         """Return class logits (B, K): of the auxiliary classifier, or of InfoGAN's Q."""
