@@ -21,7 +21,7 @@ from pipeline.errors import ExperimentError
 from pipeline.experiment.asked import Asked, Copies
 from pipeline.experiment.data import ExperimentData
 from pipeline.experiment.measuring import measure
-from pipeline.experiment.planning import label_counts, network_of
+from pipeline.experiment.planning import label_counts, network_of, strategy_spec
 from pipeline.experiment.protocols import copy_rounds_of, strategy_of
 from pipeline.experiment.records import Arm, Point, Settings
 from pipeline.models.base import Classifier
@@ -137,7 +137,7 @@ class ArmRun:
     def _strategy(self, turn: int) -> Strategy:
         if turn == 1:
             return get_strategy(self.settings.cold_start)
-        return strategy_of(self.arm.strategy, self.settings.protocol)
+        return strategy_of(strategy_spec(self.arm), self.settings.protocol)
 
     def _known(self) -> Ids:
         """Return the ids of all points so far, and of the round's queries, in the order in which they were asked."""
