@@ -47,7 +47,8 @@ class PairedTest:
         recall_without: Mean recall of the class without them, in [0, 1].
         recall_with: Mean recall of the class with them.
         difference: Mean paired difference of the recalls.
-        standard_error: Of that difference.
+        standard_error: Of that difference: over the pairs or over the held-out images, whichever is larger, for with
+            few of either the other says too little.
         balanced_difference: Mean paired difference of the balanced accuracies.
     """
 
@@ -72,6 +73,7 @@ class Decision:
         made: Synthetic images that were judged.
         checks: All figures that were measured, in order.
         test: The deciding paired test; None when a check refused before it.
+        set_aside: Labeled images of all classes that were set aside to measure on, as no others were held out.
     """
 
     target: int
@@ -82,3 +84,4 @@ class Decision:
     made: int
     checks: tuple[Check, ...]
     test: PairedTest | None
+    set_aside: int = 0
