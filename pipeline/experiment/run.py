@@ -9,7 +9,7 @@ along its whole curve.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,7 @@ class ArmRun:
         asked: The round's queries; None before they are chosen.
         copies: Those that still train.
         pseudo: Images (P,) that the newest ranking was sure of, with the model's classes; None without any.
+        noted: What the next point tells about its training beside the usual.
         model: Of the newest point; None once it has been asked, and before there is one.
     """
 
@@ -75,6 +76,7 @@ class ArmRun:
         self.copies: tuple[Copies, ...] = ()
         self.pseudo: tuple[Ids, Ids] | None = None
         self.model: nn.Module | None = None
+        self.noted: Mapping[str, float | int | str] = {}
         self._scratch = scratch
         self._source = self._check_source(source)
 
@@ -252,4 +254,5 @@ class ArmRun:
             "train_loss": report.train_loss,
             "copies_trained": sum(len(item.ids) for item in self.copies),
             "pseudo_trained": 0 if self.pseudo is None else len(self.pseudo[0]),
+            **self.noted,
         }
