@@ -240,7 +240,11 @@ class ArmRun:
             queried=tuple(self.asked.ids.tolist()),
             query_seconds=self.asked.seconds,
             train_seconds=report.seconds,
-            figures={**self.asked.figures, **self._training_figures(report)},
+            figures={
+                **self.asked.figures,
+                **self._training_figures(report),
+                "calibration_error": found.calibration_error,
+            },
         )
         self.points.append(point)
         self.asked = None
