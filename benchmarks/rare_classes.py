@@ -103,7 +103,7 @@ def how_of(dataset: str, given: Namespace) -> How:
         recipe=_recipe(given),
         base=given.base,
         device=torch.device(given.device),
-        maker_steps=40 if given.quick else given.maker_steps,
+        maker_steps=given.maker_steps or (40 if given.quick else 0),
         told=_tell,
     )
 
