@@ -71,12 +71,12 @@ def chosen_balance(wanted: Balance, counts: Tensor) -> Balance:
     """Return what to do about class counts (K,); 'auto' does nothing about even ones. Absent classes are not looked at.
 
     >>> chosen_balance("auto", torch.tensor([5.0, 12.0, 0.0])), chosen_balance("auto", torch.tensor([5.0, 50.0]))
-    ('none', 'logit_adjustment')
+    ('none', 'sampling')
     """
     if wanted != "auto":
         return wanted
     there = counts[counts > 0]
-    return "logit_adjustment" if float(there.max()) >= _UNEVEN * float(there.min()) else "none"
+    return "sampling" if float(there.max()) >= _UNEVEN * float(there.min()) else "none"
 
 
 def log_shares(counts: Tensor) -> Tensor:
