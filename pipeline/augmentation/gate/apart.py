@@ -32,7 +32,7 @@ def set_aside(labeled: LabeledImages, *, seed: int, share: float = SHARE) -> tup
         raise DataError(f"expected a share in (0, 1), got {share}; a quarter is usual")
     drawn = per_sample_uniform(derive_seed(seed, "gate"), labeled.ids.cpu().numpy(), "set aside")
     aside = torch.zeros(len(labeled), dtype=torch.bool)
-    for target in labeled.targets.unique().tolist():
+    for target in sorted(set(labeled.targets.tolist())):
         places = np.flatnonzero(labeled.targets.cpu().numpy() == target)
         count = min(round(share * len(places)), len(places) - 1)
         aside[torch.from_numpy(places[np.argsort(drawn[places], kind="stable")[:count]])] = True

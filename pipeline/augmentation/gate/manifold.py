@@ -35,8 +35,7 @@ class Manifold:
 
 def distances(first: Tensor, second: Tensor) -> Tensor:
     """Return Euclidean distances (N, M) of features (N, D) and (M, D); equal features have distance 0 exactly."""
-    rows = [torch.cdist(some, second, compute_mode=_EXACT) for some in first.split(_AT_A_TIME)]
-    return torch.cat(rows)
+    return torch.cat([torch.cdist(some, second, compute_mode=_EXACT) for some in _parts(first)])
 
 
 def manifold(real: Tensor, across: Tensor, other: Tensor, k: int) -> Manifold:
@@ -65,10 +64,13 @@ def radii(among: Tensor, k: int) -> Tensor:
 
 def nearest(images: Tensor, known: Tensor) -> Tensor:
     """Return the distance (N,) from features (N, D) to the nearest of features (M, D)."""
-    rows = [torch.cdist(some, known, compute_mode=_EXACT).amin(dim=1) for some in images.split(_AT_A_TIME)]
-    return torch.cat(rows)
+    return torch.cat([torch.cdist(some, known, compute_mode=_EXACT).amin(dim=1) for some in _parts(images)])
 
 
 def mean_pair(among: Tensor) -> float:
     """Return the mean distance of all pairs of different images, from distances (N, N); N is 2 or more."""
     return float(among.sum() / (len(among) * (len(among) - 1)))
+
+
+def _parts(features: Tensor) -> list[Tensor]:
+    return [features[start : start + _AT_A_TIME] for start in range(0, max(1, len(features)), _AT_A_TIME)]

@@ -67,4 +67,5 @@ def standard_error(values: Tensor) -> float:
 
 def _balanced(right: Tensor, targets: Tensor) -> Tensor:
     """Return the balanced accuracy (R,) of right bool (R, N)."""
-    return torch.stack([right[:, targets == target].double().mean(dim=1) for target in targets.unique()]).mean(dim=0)
+    recalls = [right[:, targets == target].double().mean(dim=1) for target in set(targets.tolist())]
+    return torch.stack(recalls).mean(dim=0)

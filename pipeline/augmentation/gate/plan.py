@@ -82,4 +82,5 @@ def _streamed(model: Classifier, look: Callable[[Tensor], Tensor], images: Tenso
     device, dtype = device_and_type(model)
     size = inference_batch(tuple(images.shape[1:]), device)
     with borrowed(model), torch.inference_mode():
-        return [look(to_float(some.to(device), dtype)).float().cpu() for some in images.split(size)]
+        parts = (images[start : start + size].to(device) for start in range(0, len(images), size))
+        return [look(to_float(some, dtype)).float().cpu() for some in parts]

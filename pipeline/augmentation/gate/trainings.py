@@ -49,7 +49,7 @@ class Trainings:
         """Return the recall of each held-out class without synthetic images, by the mean of the two classifiers."""
         right = torch.stack([self.right(model) for model in (self.independent(), self.frozen())]).double()  # (2, N)
         targets = self.held_out.targets
-        return {int(target): float(right[:, targets == target].mean()) for target in targets.unique()}
+        return {target: float(right[:, targets == target].mean()) for target in sorted(set(targets.tolist()))}
 
     def without(self, number: int) -> Tensor:
         """Return what the plain half of a pair recognizes, bool (N,)."""
