@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -76,6 +78,19 @@ class Source:
         if self.pool is None:
             return None
         return self._pixels(self.pool, torch.randint(len(self.pool), (count,), generator=generator))
+
+    def free_weights(self, shares: Sequence[float] | None) -> Tensor:
+        """Return each class's weight (K,) among generated images in the free term, mean 1 over the classes present.
+
+        Args:
+            shares: Share of each class in the pool (K,); None for the labels' shares. Without a pool all weigh 1.
+        """
+        weights = torch.ones(len(self.labels.counts))
+        if self.pool is not None:
+            wanted = self.labels.counts.float() if shares is None else torch.tensor(list(shares))
+            of_present = wanted[self.present].float()
+            weights[self.present] = of_present / of_present.mean().clamp(min=1e-12)
+        return weights
 
     def _pixels(self, images: Tensor, places: Tensor) -> Tensor:
         return to_signed(images[places.to(images.device)].to(self.device, non_blocking=True))

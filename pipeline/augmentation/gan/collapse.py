@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.training.labeled import LabeledImages
+
+_REAL_PER_CLASS = 64
 _WON = 1e-3  # mean adversarial loss of the discriminator, for losses whose floor is 0
 
 
@@ -40,6 +43,21 @@ def pair_distance(images: Tensor) -> float:
     flat = images.float().flatten(1)
     distances = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist") / flat.shape[1] ** 0.5
     return float(distances.sum() / (len(flat) * (len(flat) - 1)))
+
+
+def real_distances(labeled: LabeledImages, trusted: LabeledImages | None, classes: int) -> list[float | None]:
+    """Return each class's mean distance of real images to each other, trusted ones where labels are too few.
+
+    Returns:
+        K of them; None for a class with fewer than 2 images.
+    """
+    distances: list[float | None] = []
+    for place in range(classes):
+        images = labeled.images[labeled.targets == place]
+        if len(images) < 2 and trusted:
+            images = torch.cat([images, trusted.images[trusted.targets == place]])
+        distances.append(pair_distance(images[:_REAL_PER_CLASS]) if len(images) > 1 else None)
+    return distances
 
 
 def why_collapsed(looks: list[Look], *, share: float, times: int, floor: bool) -> str | None:

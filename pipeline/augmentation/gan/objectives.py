@@ -16,10 +16,11 @@ from torch import Tensor
 
 from pipeline.augmentation.gan.diff_augment import diff_augment
 from pipeline.augmentation.gan.discriminators import Discriminator
-from pipeline.augmentation.gan.losses import Knobs, class_loss, code_loss, feature_distance
+from pipeline.augmentation.gan.losses import Knobs
 from pipeline.augmentation.gan.networks import CODES
 from pipeline.augmentation.gan.penalties import around_real_penalty, interpolated_penalty
 from pipeline.augmentation.gan.recipe import GanRecipe
+from pipeline.augmentation.gan.terms import class_loss, code_loss, feature_distance
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -152,7 +152,16 @@ class GanRecipe:
 
 
 GAN_RECIPES: dict[str, GanRecipe] = {
-    "small": GanRecipe(width=32, latent=32, steps=4000, generator_rate=5e-4, discriminator_rate=1e-3),
+    "small": GanRecipe(
+        width=24,
+        latent=32,
+        batch_size=32,
+        steps=4000,
+        generator_rate=5e-4,
+        discriminator_rate=1e-3,
+        averaging=0.995,
+        changes=("translation",),
+    ),
     "standard": GanRecipe(),
 }
 """'small' is for a CPU, 'standard' for a GPU."""

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from pipeline.augmentation.gan.batches import Source, to_bytes
-from pipeline.augmentation.gan.collapse import Look, pair_distance, why_collapsed
+from pipeline.augmentation.gan.collapse import Look, pair_distance, real_distances, why_collapsed
 from pipeline.augmentation.gan.discriminators import build_discriminator
-from pipeline.augmentation.gan.losses import next_balance
 from pipeline.augmentation.gan.networks import Generator, Shape, draw_noise, refresh_statistics
 from pipeline.augmentation.gan.objectives import Batch, Objective
 from pipeline.augmentation.gan.penalties import clip_weights
 from pipeline.augmentation.gan.recipe import GanRecipe
+from pipeline.augmentation.gan.terms import next_balance
 from pipeline.models.state import seed_global
 from pipeline.randomness import derive_seed
 from pipeline.training.checkpoint import State, finite_or_raise, read_checkpoint, write_checkpoint
@@ -32,7 +32,6 @@ from pipeline.training.labeled import LabeledImages
 
 _BETAS = (0.0, 0.99)
 _PER_CLASS = 16  # samples of a class at a look
-_REAL_PER_CLASS = 64
 
 
 class Run:
@@ -63,9 +62,9 @@ class Run:
     ) -> None:
         self.recipe, self.seed, self.device = recipe, seed, device
         self.source = Source(labeled, trusted, pool, classes=classes, trusted_share=recipe.trusted_share, device=device)
-        self.weights = _free_weights(self.source, labeled, shares).to(device)
+        self.weights = self.source.free_weights(shares).to(device)
         self.key = _key(recipe, seed, classes, shares, labeled, trusted, pool)
-        self.variety = _real_distances(labeled, trusted, classes)
+        self.variety = real_distances(labeled, trusted, classes)
         shape = Shape(classes=classes, channels=labeled.images.shape[1], side=labeled.images.shape[-1])
         seed_global(derive_seed(seed, "weights"))
         self.generator = Generator(shape, recipe).to(device)
@@ -219,27 +218,6 @@ class Run:
     def spent(self) -> float:
         """Seconds over all resumptions."""
         return self.seconds + time.monotonic() - self.began
-
-
-def _free_weights(source: Source, labeled: LabeledImages, shares: Sequence[float] | None) -> Tensor:
-    """Return each class's weight (K,) in the free term: its share in the pool over that among generated images."""
-    weights = torch.ones(len(source.labels.counts))
-    if source.pool is None:
-        return weights
-    wanted = torch.tensor(list(shares)) if shares is not None else source.labels.counts / max(len(labeled), 1)
-    of_present = wanted[source.present].float()
-    weights[source.present] = of_present / of_present.mean().clamp(min=1e-12)
-    return weights
-
-
-def _real_distances(labeled: LabeledImages, trusted: LabeledImages | None, classes: int) -> list[float | None]:
-    distances: list[float | None] = []
-    for place in range(classes):
-        images = labeled.images[labeled.targets == place]
-        if len(images) < 2 and trusted:
-            images = torch.cat([images, trusted.images[trusted.targets == place]])
-        distances.append(pair_distance(images[:_REAL_PER_CLASS]) if len(images) > 1 else None)
-    return distances
 
 
 def _key(recipe: GanRecipe, seed: int, classes: int, shares: Sequence[float] | None, *images: object) -> str:
