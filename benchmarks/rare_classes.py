@@ -1,11 +1,11 @@
 """What helps rare classes: balancing, adversarial copies, generators behind their gate; recall with intervals.
 
     python -m benchmarks.rare_classes [--datasets mnist,quickdraw] [--labels 20,50] [--arms plain,balanced,...]
-        [--seeds 5] [--base logit_adjustment] [--device cuda] [--json FILE] [--quick]
+        [--seeds 5] [--base balanced] [--device cuda] [--json FILE] [--quick]
 
 Three classes, drawn by the seed, are rare: N labels each beside ten times as many of each other class, as far as the
 data reach, and a tenth of a common class's images in the unlabeled pool. Copies and generators come on top of the base
-(logit adjustment, what a project does by itself about uneven labels). Each generator's images pass the gate, class by
+(classes that take turns in the batches, which a project does by itself about uneven labels). Each generator's images pass the gate, class by
 class, which measures on validation labels that no arm trains on; 'no gate' is what all of its images would have done,
 and 'held-out labels train too' what the gate's labels would be worth in training. One recipe serves all arms. The test
 images are the data set's own (quickdraw: a fifth of each class, the same for all seeds), measure the models and decide
@@ -167,7 +167,7 @@ def main() -> None:
         labels=",".join(map(str, LABELS)),
         arms=",".join(ARMS),
         seeds=5,
-        base="logit_adjustment",
+        base="balanced",
         maker_steps=0,
         held_out=HELD_OUT,
         reach=REACH,

@@ -30,7 +30,7 @@ class Watch:
     Attributes:
         spread: Mean distance of two translations over that of two real rare images, at the last look.
         change: Mean absolute difference between an image and its translation, in [0, 1].
-        reason: Why training should end; empty while it should not.
+        reason: Why training should end; None while it should not.
 
     Raises:
         TrainingError: The rare images are all the same.
@@ -45,7 +45,8 @@ class Watch:
             )
         self.patience = patience
         self.stale = 0
-        self.spread, self.change, self.reason = math.nan, math.nan, ""
+        self.spread, self.change = math.nan, math.nan
+        self.reason: str | None = None
 
     def look(self, translator: nn.Module, step: int, steps: int) -> None:
         """Translate the few, and give a reason to end when they have been alike for too long."""
@@ -56,8 +57,8 @@ class Watch:
         self.stale = self.stale + 1 if alike else 0
         if self.stale >= self.patience:
             self.reason = (
-                f"training ended at step {step} of {steps}: for {self.stale} looks in a row the translations were "
-                f"alike, {self.spread:.0%} as far apart as real images of the class"
+                f"the translations were alike in {self.stale} looks in a row until step {step} of {steps}, with "
+                f"{self.spread:.2f} of the distance that real images of the class have to each other"
             )
 
     def state(self) -> State:
@@ -73,8 +74,8 @@ class Watch:
 def pair_distance(images: Tensor) -> float:
     """Return the mean Euclidean distance of two of the images (N, C, S, S), in pixels of [0, 1]; 0 below two.
 
-    >>> pair_distance(torch.tensor([[[[0, 0]]], [[[255, 0]]], [[[0, 255]]]], dtype=torch.uint8))
-    1.138...
+    >>> pair_distance(torch.tensor([[[[0, 0]]], [[[255, 0]]], [[[255, 0]]], [[[0, 0]]]], dtype=torch.uint8))
+    0.6666666666666666
     """
     if len(images) < 2:
         return 0.0

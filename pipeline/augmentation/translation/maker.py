@@ -10,7 +10,7 @@ from torch import Tensor
 from pipeline.augmentation.drawing import draw
 from pipeline.augmentation.translation.applying import translate
 from pipeline.augmentation.translation.networks import Translator
-from pipeline.errors import TrainingError
+from pipeline.errors import ModelError
 from pipeline.training.labeled import LabeledImages
 
 
@@ -38,12 +38,12 @@ class TranslationMaker:
         No common image is drawn twice while there are enough; from then on they are changed a little before.
 
         Raises:
-            TrainingError: Another class is asked for, or there is no common image.
+            ModelError: Another class is asked for, or there is no common image.
         """
         if target != self.target:
-            raise TrainingError(f"expected class {self.target}, got {target}; train a translation for it")
+            raise ModelError(f"expected class {self.target}, got {target}; train a translation for it")
         if not len(self.common):
-            raise TrainingError("expected common images to translate, got none; give the maker some")
+            raise ModelError("expected common images to translate, got none; give the maker some")
         if count < 1:
             return torch.empty(0, *self.common.images.shape[1:], dtype=torch.uint8)
         return translate(self.translator, draw(self.common, count, seed)[0])

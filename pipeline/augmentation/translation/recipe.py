@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.augmentation.diff_augment import Change
+from pipeline.augmentation.gan.recipe import Change
 from pipeline.data.transforms import Augmentation
 from pipeline.errors import TrainingError
 
@@ -85,13 +85,14 @@ class TranslationReport:
         common: Images of the common class.
         rare: Images of the rare class.
         steps: Steps done.
+        planned: Steps of the recipe.
         seconds: Wall time, over all resumptions.
         cycle_loss: Mean absolute difference after there and back, in [0, 1], over the last steps, both ways.
         discriminator_loss: Of the rare class's discriminator over the last steps; 0.25 is guessing, 0 is certainty.
         spread: Mean distance between two translations over that between two real rare images; near 0 all are alike.
         change: Mean absolute difference between an image and its translation, in [0, 1]; near 0 nothing is done.
         collapsed: Whether training ended early because all translations became alike.
-        reason: One sentence for people when `collapsed`, else empty.
+        reason: One sentence for people when `collapsed`, else None.
         device: Where it ran, such as 'cpu' or 'cuda:0'.
     """
 
@@ -100,11 +101,12 @@ class TranslationReport:
     common: int
     rare: int
     steps: int
+    planned: int
     seconds: float
     cycle_loss: float
     discriminator_loss: float
     spread: float
     change: float
     collapsed: bool
-    reason: str
+    reason: str | None
     device: str

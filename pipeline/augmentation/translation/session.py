@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from pipeline.augmentation.diff_augment import diff_augment
+from pipeline.augmentation.gan.diff_augment import diff_augment
 from pipeline.augmentation.translation.collapse import Watch
 from pipeline.augmentation.translation.history import History
 from pipeline.augmentation.translation.losses import apart, fool, tell_apart
@@ -85,7 +85,7 @@ class Session:
     @property
     def done(self) -> bool:
         """Whether there is no step left, or no sense in one."""
-        return self.step >= self.recipe.steps or bool(self.watch.reason)
+        return self.step >= self.recipe.steps or self.watch.reason is not None
 
     def advance(self) -> bool:
         """Do one step; returns whether it ended with a look at the translations."""

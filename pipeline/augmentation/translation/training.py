@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pipeline.augmentation.gan.sheet import sheet_of
 from pipeline.augmentation.translation.applying import translate
 from pipeline.augmentation.translation.maker import TranslationMaker
 from pipeline.augmentation.translation.networks import check_shape
@@ -50,8 +51,8 @@ def train_translation(
         checkpoint: A file to take up from when it is there, and to write to on the way and at the end.
         checkpoint_seconds: Least time between two writes.
         on_progress: Called with (steps done, steps planned, a line to show); raising stops the training.
-        on_sheet: Called at every look (20 a training) with (steps done, uint8 images (2 n, C, S, S)): n common images,
-            then their translations.
+        on_sheet: Called with (steps done, uint8 (C, H, W)) at each look, 20 a training: a row of common images, and
+            below their translations.
 
     Returns:
         The maker, whose generator lies on `device`, and a report. Do not use the maker of a training that collapsed.
@@ -119,7 +120,7 @@ def _run(
 
 def _sheet(session: Session) -> Tensor:
     probes = session.watch.probes[:_SHEET]
-    return torch.cat([_as_bytes(probes), translate(session.networks.averaged, probes)])
+    return sheet_of([_as_bytes(probes), translate(session.networks.averaged, probes)])
 
 
 def _as_bytes(images: Tensor) -> Tensor:
@@ -134,12 +135,13 @@ def _report(session: Session) -> TranslationReport:
         common=len(session.common),
         rare=len(session.rare),
         steps=session.step,
+        planned=session.recipe.steps,
         seconds=round(session.elapsed(), 3),
         cycle_loss=session.cycle_loss,
         discriminator_loss=session.discriminator_loss,
         spread=watch.spread,
         change=watch.change,
-        collapsed=bool(watch.reason),
+        collapsed=watch.reason is not None,
         reason=watch.reason,
         device=str(session.device),
     )
