@@ -5,11 +5,12 @@
 
 Three classes, drawn by the seed, are rare: N labels each beside ten times as many of each other class, as far as the
 data reach, and a tenth of a common class's images in the unlabeled pool. Copies and generators come on top of the base
-(classes that take turns in the batches, which a project does by itself about uneven labels). Each generator's images pass the gate, class by
-class, which measures on validation labels that no arm trains on; 'no gate' is what all of its images would have done,
-and 'held-out labels train too' what the gate's labels would be worth in training. One recipe serves all arms. The test
-images are the data set's own (quickdraw: a fifth of each class, the same for all seeds), measure the models and decide
-nothing. Every finished cell is kept in the JSON file at once; the same command goes on with what is missing.
+(classes that take turns in the batches, which a project does by itself about uneven labels). Each generator's images
+pass the gate, class by class, which measures on validation labels that no arm trains on; 'no gate' is what all of its
+images would have done, and 'held-out labels train too' what the gate's labels would be worth in training. One recipe
+serves all arms. The test images are the data set's own (quickdraw: a fifth of each class, the same for all seeds),
+measure the models and decide nothing. Every finished cell is kept in the JSON file at once; the same command goes on
+with what is missing.
 """
 
 from __future__ import annotations

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.data.decode import ImageSpec, decode_image
+from pipeline.data.decode import ImageSpec, decode_image, fit_image
 from pipeline.data.sources import open_source, with_test_split
 from pipeline.randomness import derive_seed, per_sample_uniform
 from pipeline.training.labeled import LabeledImages
@@ -83,8 +84,7 @@ def read_images(name: str, folder: Path, spec: ImageSpec | None = None) -> Image
     parts: dict[str, list[tuple[int, int, NDArray[np.uint8]]]] = {"pool": [], "validation": [], "test": []}
     for place, item in enumerate(source):
         if item.known_class is not None:
-            pixels = decode_image(item.load(), spec).pixels
-            parts[item.split or "pool"].append((place, position[item.known_class], pixels))
+            parts[item.split or "pool"].append((place, position[item.known_class], _pixels(item.load(), spec)))
     sets = {split: _together(found) for split, found in parts.items() if found}
     return Images(
         name=name,
@@ -93,6 +93,11 @@ def read_images(name: str, folder: Path, spec: ImageSpec | None = None) -> Image
         validation=sets.get("validation"),
         test=sets["test"],
     )
+
+
+def _pixels(loaded: bytes | NDArray[Any], spec: ImageSpec) -> NDArray[np.uint8]:
+    """Return an image as the model gets it; rows of arrays are eight bits already, and need no display file."""
+    return fit_image(loaded, spec) if isinstance(loaded, np.ndarray) else decode_image(loaded, spec).pixels
 
 
 def _together(found: list[tuple[int, int, NDArray[np.uint8]]]) -> LabeledImages:

@@ -127,4 +127,4 @@ def _translation(
         )  # fmt: skip
     except TrainingError as error:
         return Maker(maker=None, failure=str(error))
-    return Maker(maker=maker, failure=report.reason)
+    return Maker(maker=maker, failure=report.reason or "")

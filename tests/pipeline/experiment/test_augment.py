@@ -97,7 +97,7 @@ def test_copies_are_those_of_the_strategy() -> None:
 
 
 def test_what_makes_images_says_what_the_gate_said(tmp_path) -> None:
-    wanted = settings("random_sampling", augment=("none", "gan"), seed_labels=30, labels=30, seeds=(0,), imbalance=4.0)
+    wanted = settings("random_sampling", augment=("none", "gan"), seed_labels=22, labels=22, seeds=(0,), imbalance=4.0)
     plain, made = (run(arm, wanted, recipe=TINY, folder=tmp_path)[0] for arm in arms(wanted))
     figures = made[0].figures
     refused = [name for name, value in figures.items() if name.startswith("gate, ") and "refused" in str(value)]
