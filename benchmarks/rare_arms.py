@@ -23,10 +23,10 @@ from pipeline.augmentation.quality import Gate, TrainPlan
 from pipeline.augmentation.trained import Recipe, usual_recipe
 from pipeline.data.pool import ImagePool
 from pipeline.experiment.augmentations import Augment, parse_augment
-from pipeline.experiment.measuring import calibration_error
 from pipeline.models.base import Classifier
 from pipeline.models.registry import build_model
 from pipeline.randomness import derive_seed
+from pipeline.statistics.classification import classified
 from pipeline.training.inference import predict_logits
 from pipeline.training.labeled import LabeledImages
 from pipeline.training.recipes import SupervisedRecipe
@@ -163,17 +163,17 @@ class Scene:
         """Measure this very model on the whole test set."""
         test, classes = self.images.test, len(self.images.classes)
         _, logits = predict_logits(model, ImagePool.from_tensor(test.images), device=self.how.device)  # (M, K)
+        sure, predicted = logits.double().softmax(dim=1).max(dim=1)
+        found = classified(test.targets.numpy(), predicted.numpy(), sure.numpy(), classes=classes)
         seconds, processor = (_clocks() - began).round(2).tolist()
-        right = logits.argmax(dim=1) == test.targets
-        recall = [float(right[test.targets == place].double().mean()) for place in range(classes)]
+        rare = [found.class_recall[place] or 0.0 for place in self.world.rare]
         return {
             "dataset": self.images.name, "imbalance": round(self.world.imbalance, 2), "seed": self.seed, "arm": arm,
-            "rare_recall": sum(recall[place] for place in self.world.rare) / len(self.world.rare),
-            "balanced_accuracy": sum(recall) / classes, "accuracy": float(right.double().mean()),
-            "calibration_error": calibration_error(logits, test.targets),
+            "rare_recall": sum(rare) / len(rare), "balanced_accuracy": found.balanced_accuracy,
+            "accuracy": found.accuracy, "calibration_error": found.calibration_error,
             "rare": [self.images.classes[place] for place in self.world.rare],
             "labels": torch.bincount(self.world.labeled.targets, minlength=classes).tolist(),
-            "class_recall": recall, "seconds": seconds, "processor_seconds": processor, **more,
+            "class_recall": found.class_recall, "seconds": seconds, "processor_seconds": processor, **more,
         }  # fmt: skip
 
     def _told_of(self, one: Filled) -> dict[str, Any]:

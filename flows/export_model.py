@@ -19,6 +19,7 @@ from flows.errors import UsageError
 from flows.learning import load_version
 from flows.predict import current_model
 from flows.store import Store
+from flows.words import recall_words
 from pipeline.files import check_file
 
 FORMATS = ("safetensors", "pt2", "onnx")
@@ -99,14 +100,14 @@ def _write_card(folder: Path, project: Project, version: ModelVersion, names: Se
             recipe=version.recipe,
             seed=version.seed,
             sha256=version.sha256,
-            figures=_figures(version),
+            figures=_figures(project, version),
         ),
         encoding="utf-8",
     )
     return path
 
 
-def _figures(version: ModelVersion) -> str:
+def _figures(project: Project, version: ModelVersion) -> str:
     from pipeline.statistics import wilson_interval
 
     lines = []
@@ -115,7 +116,20 @@ def _figures(version: ModelVersion) -> str:
         if figure:
             low, high = wilson_interval(figure["correct"], figure["total"])
             lines.append(f"- {split}: {figure['accuracy']:.1%} of {figure['total']:,} images [{low:.1%}, {high:.1%}]")
+            lines += _by_class(project, figure)
     return "\n".join(lines) or "No labeled test split: see the project's holdout on its Progress page."
+
+
+def _by_class(project: Project, figure: dict[str, Any]) -> list[str]:
+    """Say how even the figure is over the classes; nothing for a version from before that was measured."""
+    if "class_recall" not in figure:
+        return []
+    recall = {int(place): share for place, share in figure["class_recall"].items()}
+    return [
+        f"- balanced accuracy: {figure['balanced_accuracy']:.1%}, the mean over the classes",
+        f"- found of each class, the worst first: {recall_words(project, recall, len(recall))}",
+        f"- expected calibration error: {100 * figure['calibration_error']:.1f} points (15 bins of equal width)",
+    ]
 
 
 def _merged(project: Project, outputs: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from pipeline.models.base import Classifier
 from pipeline.models.registry import build_model
 from pipeline.models.store import load_model, save_model
 from pipeline.randomness import derive_seed
+from pipeline.statistics import classified
 from pipeline.training.inference import choose_device, predict_logits
 from pipeline.training.labeled import TrainingReport
 from pipeline.training.recipes import recipe_by_name
@@ -128,7 +130,7 @@ def _training_metrics(report: TrainingReport) -> dict[str, Any]:
     }
 
 
-def _accuracies(figures: dict[str, dict[str, float | int]]) -> dict[str, Any]:
+def _accuracies(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {**figures, **{f"{split}_accuracy": figure["accuracy"] for split, figure in figures.items()}}
 
 
@@ -139,17 +141,23 @@ def evaluate(
     device: torch.device,
     reporter: Reporter,
     splits: tuple[str, ...] = EVALUATION_SPLITS,
-) -> dict[str, dict[str, float | int]]:
-    """Return ``{split: {accuracy, correct, total}}`` for splits whose labels were known beforehand."""
-    figures: dict[str, dict[str, float | int]] = {}
+) -> dict[str, dict[str, Any]]:
+    """Return the figures of a model on each split whose labels were known beforehand.
+
+    Returns:
+        ``{split: {accuracy, correct, total, balanced_accuracy, class_recall, calibration_error}}``; the recall by
+        class position, as text, of classes that there are images of (see `pipeline.statistics.classification`).
+    """
+    figures: dict[str, dict[str, Any]] = {}
     for split in splits:
         ids, targets = samples.split_truth(store.database, project.id, split)
         if not len(ids):
             continue
         reporter.progress(0, 0, f"measuring accuracy on {split}")
-        predicted = predict(store, project, model, device, ids, (split,))[0]
-        correct = int((predicted == targets).sum())
-        figures[split] = {"accuracy": correct / len(ids), "correct": correct, "total": len(ids)}
+        predicted, confidence = predict(store, project, model, device, ids, (split,))
+        found = classified(targets, predicted, confidence, classes=project.outputs)
+        recall = {str(place): share for place, share in enumerate(found.class_recall) if share is not None}
+        figures[split] = {**asdict(found), "class_recall": recall}
     return figures
 
 

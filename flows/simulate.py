@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -93,12 +93,18 @@ class CurvePoint:
     Attributes:
         labels: Labels that the model learned from.
         test_accuracy: Share of the test split that it gets right; of this very model, never the best so far.
+        balanced_accuracy: Mean of the classes' recalls; None for a model from before it was measured, as below.
+        calibration_error: How far its confidence is from being right, in [0, 1].
+        class_recall: By class position, as text.
         train_seconds: Time of its training.
         query_seconds: Time of the ranking that chose the next queries; None after the last training.
     """
 
     labels: int
     test_accuracy: float
+    balanced_accuracy: float | None
+    calibration_error: float | None
+    class_recall: Mapping[str, float]
     train_seconds: float
     query_seconds: float | None
 
@@ -218,9 +224,13 @@ def read_curve(store: Store, project: Project) -> list[tuple[int, CurvePoint]]:
     seconds = {item.model_version_id: item.diagnostics.get("query_seconds") for item in history}
     points = []
     for model in model_versions.list_versions(store.database, store.actor, project.id):
+        test = model.metrics["test"]
         point = CurvePoint(
             labels=model.labels_used,
-            test_accuracy=float(model.metrics["test"]["accuracy"]),
+            test_accuracy=float(test["accuracy"]),
+            balanced_accuracy=test.get("balanced_accuracy"),
+            calibration_error=test.get("calibration_error"),
+            class_recall=test.get("class_recall", {}),
             train_seconds=float(model.metrics["train_seconds"]),
             query_seconds=seconds.get(model.id),
         )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from db.records import Progress, RoundSummary
-from pipeline.statistics import wilson_interval
+from db.records import Progress, Project, RoundSummary
+from pipeline.statistics import wilson_interval, worst_first
 
 if TYPE_CHECKING:
     from flows.ingest import IngestReport
 
 SHOWN_REJECTIONS = 20
+SHOWN_CLASSES = 5
 
 
 def accuracy_words(summary: RoundSummary) -> str:
@@ -18,17 +20,35 @@ def accuracy_words(summary: RoundSummary) -> str:
 
     The test split is used where there is one; else the holdout, as far as it is labeled today.
     """
-    test = summary.metrics.get("test") if summary.metrics else None
-    if test:
-        return _interval(test["correct"], test["total"], "test")
-    if summary.holdout and summary.holdout.total:
-        return _interval(summary.holdout.correct, summary.holdout.total, "holdout")
-    return "-"
+    found = summary.measured
+    if found is None:
+        return "-"
+    low, high = wilson_interval(found.correct, found.total)
+    return f"{found.accuracy:.1%} [{low:.1%}, {high:.1%}] on {found.total:,} {found.source} images"
 
 
-def _interval(correct: int, total: int, split: str) -> str:
-    low, high = wilson_interval(correct, total)
-    return f"{correct / total:.1%} [{low:.1%}, {high:.1%}] on {total:,} {split} images"
+def balanced_words(summary: RoundSummary) -> str:
+    """Return the balanced accuracy on the same images, the mean of the classes' recalls, or a dash."""
+    share = None if summary.measured is None else summary.measured.balanced_accuracy
+    return "-" if share is None else f"{share:.1%}"
+
+
+def calibration_words(summary: RoundSummary) -> str:
+    """Return how far the model's confidence is from being right on the same images, in points, or a dash."""
+    error = None if summary.measured is None else summary.measured.calibration_error
+    return "-" if error is None else f"{100 * error:.1f}"
+
+
+def recall_words(project: Project, recall: Mapping[int, float], most: int = SHOWN_CLASSES) -> str:
+    """Name the classes that a model finds least of, the worst first; empty without any.
+
+    Args:
+        project: Names the classes; those that are gone are left out.
+        recall: By class position.
+        most: Classes to name.
+    """
+    names = {entry.name: recall.get(entry.position) for entry in project.classes}
+    return ", ".join(f"{name} {share:.0%}" for name, share in worst_first(names)[:most])
 
 
 def ingest_words(report: IngestReport) -> list[str]:

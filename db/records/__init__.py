@@ -42,7 +42,7 @@ from db.records.quality import (
     TeamRecord,
     Votes,
 )
-from db.records.rounds import DueRound, Finished, Holdout, NewQuery, NewQueue, Round, RoundSummary
+from db.records.rounds import DueRound, Finished, Holdout, Measured, NewQuery, NewQueue, Round, RoundSummary
 from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
 from db.records.why import ClassName, Neighbor, Why
 
@@ -81,6 +81,7 @@ __all__ = [
     "LabelEntry",
     "LabelingTask",
     "Login",
+    "Measured",
     "Member",
     "ModelVersion",
     "Neighbor",

@@ -77,10 +77,49 @@ class NewQueue:
 
 @dataclass(frozen=True, kw_only=True)
 class Holdout:
-    """A model's stored predictions against today's holdout labels."""
+    """A model's stored predictions against today's holdout labels.
+
+    Attributes:
+        correct: Images that it gets right.
+        total: Images with a label.
+        class_recall: Share that it gets right of each class that there are images of, by class position.
+        calibration_error: Expected calibration error of the predicted class, 15 bins of equal width
+            (arXiv:1706.04599), in [0, 1]; None where it was not computed.
+    """
 
     correct: int
     total: int
+    class_recall: Mapping[int, float] = field(default_factory=dict)
+    calibration_error: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """How good the model of a round is: on the test split where there is one, else on the holdout.
+
+    Attributes:
+        source: 'test' or 'holdout'.
+        correct: Images that it gets right.
+        total: Images.
+        class_recall: By class position; empty for a model from before it was measured.
+        calibration_error: In [0, 1]; None for a model from before it was measured.
+    """
+
+    source: str
+    correct: int
+    total: int
+    class_recall: Mapping[int, float]
+    calibration_error: float | None
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images that it gets right."""
+        return self.correct / self.total
+
+    @property
+    def balanced_accuracy(self) -> float | None:
+        """Mean of the classes' recalls; None where they were not measured."""
+        return sum(self.class_recall.values()) / len(self.class_recall) if self.class_recall else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,3 +142,27 @@ class RoundSummary:
     begun_at: int
     opened_at: int | None
     closed_at: int | None
+
+    @property
+    def measured(self) -> Measured | None:
+        """How good its model is; None without a model, and while no holdout image has a label."""
+        test = self.metrics.get("test")
+        if test:
+            recall = {int(place): share for place, share in test.get("class_recall", {}).items()}
+            return Measured(
+                source="test",
+                correct=test["correct"],
+                total=test["total"],
+                class_recall=recall,
+                calibration_error=test.get("calibration_error"),
+            )
+        if self.holdout is None or not self.holdout.total:
+            return None
+        held = self.holdout
+        return Measured(
+            source="holdout",
+            correct=held.correct,
+            total=held.total,
+            class_recall=held.class_recall,
+            calibration_error=held.calibration_error,
+        )

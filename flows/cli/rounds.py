@@ -65,7 +65,7 @@ def status(name: Name, json: Json = False) -> None:
 
 def show(name: str, report: Progress) -> None:
     """Print the report for a person."""
-    from flows.words import accuracy_words, job_words
+    from flows.words import accuracy_words, balanced_words, calibration_words, job_words, recall_words
 
     counts = report.counts
     images = counts.pool + counts.holdout
@@ -78,9 +78,15 @@ def show(name: str, report: Progress) -> None:
             item.labels_before,
             item.labels_gained,
             accuracy_words(item),
+            balanced_words(item),
+            calibration_words(item),
         )
         for item in report.rounds
     ]
     if rows:
-        table("Rounds", ("round", "state", "strategy", "labels before", "gained", "accuracy"), rows)
+        columns = ("round", "state", "strategy", "labels before", "gained", "accuracy", "balanced", "calibration error")
+        table("Rounds", columns, rows)
+    measured = [item.measured for item in report.rounds if item.measured is not None]
+    if measured and (worst := recall_words(report.project, measured[-1].class_recall)):
+        say(f"Found of each class, the worst first: {worst}")
     say(job_words(report))

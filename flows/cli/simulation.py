@@ -62,11 +62,15 @@ def simulate(
         seed_labels=seed_labels, seed=seed, image_size=image_size, channels=channels, cold_start=cold_start,
     )  # fmt: skip
     console = Console()
-    shown = Table("labels", "test accuracy", "training s", "ranking s", title=f"{strategy} on {dataset}, seed {seed}")
+    columns = ("labels", "test accuracy", "balanced", "calibration error", "training s", "ranking s")
+    shown = Table(*columns, title=f"{strategy} on {dataset}, seed {seed}")
 
     def on_point(point: simulating.CurvePoint) -> None:
         ranking = "-" if point.query_seconds is None else f"{point.query_seconds:.1f}"
-        shown.add_row(str(point.labels), f"{point.test_accuracy:.4f}", f"{point.train_seconds:.1f}", ranking)
+        more = (
+            "-" if share is None else f"{share:.4f}" for share in (point.balanced_accuracy, point.calibration_error)
+        )
+        shown.add_row(str(point.labels), f"{point.test_accuracy:.4f}", *more, f"{point.train_seconds:.1f}", ranking)
 
     with system_store() as opened, Live(shown, console=console, refresh_per_second=2):
         reporter: Reporter = CaptionReporter(shown) if console.is_terminal else SilentReporter()

@@ -6,16 +6,22 @@ import time
 from collections.abc import Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from db.errors import NotFound
 from db.progress import progress
-from db.records import Job, Progress, RoundSummary
+from db.records import Job, Measured, Progress, RoundSummary
 from labeler_ui import words
 from labeler_ui.charts import Point, accuracy_chart, accuracy_points
 from labeler_ui.pages.text import plain
 from labeler_ui.pages.visit import Visit, still_here
+from pipeline.statistics import worst_first
 
 REFRESH_SECONDS = 3
+BALANCED = "The mean over the classes of the share that is found of each: a rare class counts as much as a common one."
+CALIBRATION = (
+    "How far the model's confidence is from how often it is right, on average. With few images it looks larger."
+)
 STATES = {"preparing": "being prepared", "open": "being labeled", "closed": "done"}
 
 
@@ -43,6 +49,7 @@ def _refreshing(here: Visit) -> None:
     _what_now(now)
     _figures(now, points)
     _curve(now, points)
+    _classes(now)
     _rounds(now.rounds)
     _images(now)
 
@@ -107,10 +114,38 @@ def _figures(now: Progress, points: Sequence[Point]) -> None:
         newest = points[-1]
         gain = None if len(points) < 2 else f"{100 * (newest.accuracy - points[-2].accuracy):+.1f} points"
         row.metric("Accuracy", f"{newest.accuracy:.1%}", gain, border=True, height="stretch")
+        _more_figures(row, _newest_measured(now.rounds))
     else:
         row.metric("Accuracy", "–", border=True, height="stretch")
     row.metric("Round", max((turn.number for turn in now.rounds), default=0), border=True, height="stretch")
     row.metric("Waiting for an answer", f"{now.counts.open:,}", border=True, height="stretch")
+
+
+def _newest_measured(rounds: Sequence[RoundSummary]) -> Measured | None:
+    found = [turn.measured for turn in sorted(rounds, key=lambda turn: turn.number) if turn.measured is not None]
+    return found[-1] if found else None
+
+
+def _more_figures(row: DeltaGenerator, found: Measured | None) -> None:
+    if found is None or found.balanced_accuracy is None:
+        return
+    row.metric("Balanced accuracy", f"{found.balanced_accuracy:.1%}", border=True, height="stretch", help=BALANCED)
+    if found.calibration_error is not None:
+        error = f"{100 * found.calibration_error:.1f} points"
+        row.metric("Calibration error", error, border=True, height="stretch", help=CALIBRATION)
+
+
+def _classes(now: Progress) -> None:
+    """Show how much of each class is found, the worst first."""
+    found = _newest_measured(now.rounds)
+    if found is None or not found.class_recall:
+        return
+    st.subheader("Classes", anchor=False)
+    names = {entry.name: found.class_recall.get(entry.position) for entry in now.project.classes}
+    rows = [{"Class": name, "Found": 100 * share} for name, share in worst_first(names)]
+    bar = st.column_config.ProgressColumn("Found", format="%.0f %%", min_value=0, max_value=100)
+    st.dataframe(rows, hide_index=True, width="stretch", column_config={"Found": bar})
+    st.caption(f"The share of each class's {found.source} images that the newest model gets right, the worst first.")
 
 
 def _curve(now: Progress, points: Sequence[Point]) -> None:
@@ -154,8 +189,14 @@ def _row(turn: RoundSummary) -> dict[str, str | int]:
         "Strategy": str(turn.diagnostics.get("strategy", turn.strategy)),
         "Labels before": turn.labels_before,
         "Gained": f"{turn.labels_gained} of {turn.k}",
-        "Accuracy": "–" if accuracy is None else f"{accuracy:.1%}",
+        "Accuracy": _percent(accuracy),
+        "Balanced accuracy": _percent(None if turn.measured is None else turn.measured.balanced_accuracy),
+        "Calibration error": _percent(None if turn.measured is None else turn.measured.calibration_error),
     }
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
 
 
 def _images(now: Progress) -> None:

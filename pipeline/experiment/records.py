@@ -107,7 +107,8 @@ class Point:
         queried: Sample ids asked to get here, in the order of the ranking: the seed set at the first point.
         query_seconds: Time of the ranking that chose them; None for the seed set and for transfers.
         train_seconds: Time of the training.
-        figures: More about it: steps, copies and pseudo-labels that trained, diagnostics of the ranking.
+        figures: More about it: steps, copies and pseudo-labels that trained, diagnostics of the ranking,
+            and the calibration error on the test set ('calibration_error').
     """
 
     labels: int

@@ -10,6 +10,7 @@ from pipeline.statistics.agreement import (
     pairwise_confusion,
 )
 from pipeline.statistics.annotators import DawidSkene, dawid_skene
+from pipeline.statistics.classification import Classified, calibration_error, classified, worst_first
 from pipeline.statistics.comparison import summarize
 from pipeline.statistics.curves import Curve, learning_curve_area, wilson_interval
 from pipeline.statistics.intervals import ENOUGH_SEEDS, Estimate, bootstrap_bands, t_interval
@@ -22,6 +23,7 @@ __all__ = [
     "ENOUGH_SEEDS",
     "Agreement",
     "ArmSummary",
+    "Classified",
     "Curve",
     "CurvePoint",
     "DawidSkene",
@@ -32,7 +34,9 @@ __all__ = [
     "accuracy_at",
     "agreement",
     "bootstrap_bands",
+    "calibration_error",
     "class_agreement",
+    "classified",
     "dawid_skene",
     "holm",
     "krippendorff_alpha",
@@ -45,4 +49,5 @@ __all__ = [
     "t_interval",
     "verdict",
     "wilson_interval",
+    "worst_first",
 ]

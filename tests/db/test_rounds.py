@@ -13,6 +13,7 @@ from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound
 from db.records import DueRound, Finished, Holdout, NewModelVersion, NewQuery, NewQueue, Round
 from db.tables import QueryRow
+from pipeline.statistics import classified
 from tests.db.scenes import Scene, make_scene, messages, new_file, new_samples, new_shard, scalar
 
 
@@ -219,7 +220,7 @@ def test_holdout_accuracy_is_computed_from_todays_labels(database: Database) -> 
     samples.draw_holdout(database, scene.system, scene.id)
     held = [int(item) for item in samples.pool_index(database, scene.id, splits=["holdout"]).ids]
     turn = begin(scene)
-    said = [(item, 0, 0.9) for item in held]
+    said = list(zip(held, (0, 0, 1, 0), (0.9, 0.7, 0.55, 0.9), strict=True))
     model_versions.record(database, scene.system, scene.id, new_model(turn.id, predictions=said))
     queries = [NewQuery(sample_id=item, rank=rank, kind="holdout") for rank, item in enumerate(held)]
     rounds.enqueue(database, scene.system, turn.id, NewQueue(queries=queries, strategy="x"))
@@ -228,7 +229,17 @@ def test_holdout_accuracy_is_computed_from_todays_labels(database: Database) -> 
         scene.submit(scene.ada, query, name)
         for query, name in zip(scene.claim(scene.ada, 3), ("cat", "dog", "cat"), strict=True)
     ]
-    assert rounds.history(database, scene.ada, scene.id)[0].holdout == Holdout(correct=2, total=3)
+    found = rounds.history(database, scene.ada, scene.id)[0]
+    labels = {"cat": 0, "dog": 1}
+    answers = [labels[name] for name in ("cat", "dog", "cat")]
+    of_statistics = classified(answers, [0, 0, 1], [0.9, 0.7, 0.55], classes=2)
+    assert found.holdout == Holdout(
+        correct=1, total=3, class_recall={0: 0.5, 1: 0.0}, calibration_error=pytest.approx(1.35 / 3)
+    )
+    assert found.measured is not None
+    assert found.measured.source == "holdout"
+    assert found.measured.balanced_accuracy == of_statistics.balanced_accuracy == 0.25
+    assert found.measured.calibration_error == pytest.approx(of_statistics.calibration_error)
     assert not receipts[-1].round_complete
     shown = progress.progress(database, scene.ada, scene.id)
     assert (shown.waiting, shown.counts.open, shown.rounds[0].labels_gained, shown.has_test) == (1, 1, 0, False)

@@ -24,7 +24,6 @@ MODULES = [
     "pipeline.augmentation.translation.recipe",
     "pipeline.data.transforms",
     "pipeline.experiment.augmentations",
-    "pipeline.experiment.measuring",
     "pipeline.experiment.planning",
     "pipeline.experiment.rare",
     "pipeline.experiment.recipes",

@@ -41,7 +41,10 @@ def _round(turn: RoundSummary) -> dict[str, Any]:
         "labels_before": turn.labels_before,
         "labels_gained": turn.labels_gained,
         "test_accuracy": turn.test_accuracy,
-        "holdout": None if turn.holdout is None else asdict(turn.holdout),
+        "holdout": None if turn.holdout is None else {"correct": turn.holdout.correct, "total": turn.holdout.total},
+        "balanced_accuracy": None if turn.measured is None else turn.measured.balanced_accuracy,
+        "calibration_error": None if turn.measured is None else turn.measured.calibration_error,
+        "class_recall": {} if turn.measured is None else {str(k): v for k, v in turn.measured.class_recall.items()},
         "opened_at": turn.opened_at,
         "closed_at": turn.closed_at,
     }

@@ -112,6 +112,13 @@ COMPONENTS: dict[str, Schema] = {
         labels_gained=INTEGER,
         test_accuracy={"type": ["number", "null"]},
         holdout={"anyOf": [record(correct=INTEGER, total=INTEGER), {"type": "null"}]},
+        balanced_accuracy={"type": ["number", "null"], "description": "On the test images, else on the holdout."},
+        calibration_error={"type": ["number", "null"], "description": "Of the predicted class, in [0, 1]; 15 bins."},
+        class_recall={
+            "type": "object",
+            "additionalProperties": {"type": "number"},
+            "description": "The share found of each class, by the class's position.",
+        },
         opened_at=maybe(TIME),
         closed_at=maybe(TIME),
     ),

@@ -12,7 +12,6 @@ from pipeline.errors import DataError, ExperimentError, StrategyError
 from pipeline.experiment import Arm, arms, check, plan
 from pipeline.experiment.augmentations import Augment, parse_augment
 from pipeline.experiment.keys import key_of
-from pipeline.experiment.measuring import calibration_error
 from pipeline.experiment.rare import rare_targets
 from pipeline.experiment.recipes import augmented
 from pipeline.training.labeled import LabeledImages
@@ -133,8 +132,3 @@ def test_a_class_is_rare_below_half_of_the_mean() -> None:
     some = labeled.take(torch.cat([torch.arange(40 + 40 + 5), torch.arange(99, 140)]))
     assert rare_targets(some, 5) == [2]
 
-
-def test_calibration_error_by_hand() -> None:
-    logits = torch.tensor([[0.8, 0.2], [0.8, 0.2], [0.3, 0.7], [0.3, 0.7]]).log()
-    targets = torch.tensor([0, 1, 1, 1])  # sure by 0.8 and right by half; sure by 0.7 and always right
-    assert calibration_error(logits, targets) == pytest.approx(0.5 * 0.3 + 0.5 * 0.3, abs=1e-6)
