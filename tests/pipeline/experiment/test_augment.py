@@ -131,4 +131,3 @@ def test_a_class_is_rare_below_half_of_the_mean() -> None:
     assert rare_targets(labeled.take(labeled.targets != 2), 5) == []
     some = labeled.take(torch.cat([torch.arange(40 + 40 + 5), torch.arange(99, 140)]))
     assert rare_targets(some, 5) == [2]
-
