@@ -35,10 +35,11 @@ _SETTINGS = (
     ("recipe", "Recipe"),
     ("cold_start", "First labels drawn by"),
     ("imbalance", "Imbalance"),
+    ("augment", "For rare classes"),
     ("copy_rounds", "Rounds that a copy trains for"),
 )
 _OPTIONS = ("strategies", "model", "labels", "batch", "seed_labels", "seeds", "protocol", "recipe",
-            "cold_start", "imbalance", "copy_rounds", "transfer", "image_size", "channels")  # fmt: skip
+            "cold_start", "imbalance", "augment", "copy_rounds", "transfer", "image_size", "channels")  # fmt: skip
 _USUAL = {"protocol": "fair", "recipe": "tuned", "cold_start": "random_sampling", "copy_rounds": 3}
 
 

@@ -121,3 +121,14 @@ RECIPES: dict[str, Entry] = _by_name(
     Entry("quick", "The same in a hundred steps or a few more: to try things out, not for figures", "-"),
     Entry("fine_tuning", "For pretrained weights: a low learning rate and few steps", "-"),
 )
+
+AUGMENTATIONS: dict[str, Entry] = _by_name(
+    Entry("none", "Nothing beside what the strategy and the recipe do", "-"),
+    Entry("balanced", "Every class as often in training, however many labels it has", "Kang et al., arXiv:1910.09217"),
+    Entry("logit_adjustment", "A loss that counts rare classes as frequent ones", "Menon et al., arXiv:2007.07314"),
+    Entry("balanced_softmax", "A softmax over label counts: the same aim", "Ren et al., arXiv:2007.10740"),
+    Entry("copies", "Adversarial copies of what was asked join the training, as margin+copies does", _DFAL),
+    Entry("gan", "A generator makes images of rare classes; a gate lets in those that help", "Mirza and Osindero 2014"),
+    Entry("pool", "gan+pool: the generator also learns from images without a label", "Lucic et al., arXiv:1903.02271"),
+    Entry("translation", "CycleGAN turns images of a common class into a rare one", "Zhu et al., arXiv:1711.00648"),
+)

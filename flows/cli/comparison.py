@@ -37,6 +37,7 @@ def compare(
     seeds: Annotated[int, typer.Option(help="Repeats; five or more allow intervals.", min=1)] = 5,
     seed_start: Annotated[int, typer.Option(help="The first seed.", min=0)] = 0,
     imbalance: Annotated[float | None, typer.Option(help="Make the rarest class this many times rarer.")] = None,
+    augment: Annotated[str, typer.Option(help="For rare classes, an arm each: none,balanced,copies,gan.")] = "none",
     recipe: Annotated[str, typer.Option(help="How to train: 'tuned' (once, on the random arm), or a name.")] = "tuned",
     protocol: Annotated[
         Literal["fair", "paper"], typer.Option(help="'paper': the setting of Ducoffe and Precioso (2018).")
@@ -61,7 +62,7 @@ def compare(
     Example: borderline compare --dataset mnist --data ~/data/mnist --strategies dfal,margin,random_sampling --seeds 10
     """
     from flows.compare.comparing import Running
-    from flows.compare.options import CompareOptions, checked, read_transfer, split_strategies
+    from flows.compare.options import CompareOptions, checked, read_augment, read_transfer, split_strategies
     from pipeline.experiment.records import Settings
 
     _check_places(json, out)
@@ -70,6 +71,7 @@ def compare(
         strategies=split_strategies(strategies), model=model or (networks[0] if networks else "lenet5"), labels=labels,
         batch=batch, seed_labels=seed_labels, seeds=tuple(range(seed_start, seed_start + seeds)), protocol=protocol,
         recipe=recipe, cold_start=cold_start, imbalance=imbalance, copy_rounds=copy_rounds, transfer=networks,
+        augment=read_augment(augment),
     )  # fmt: skip
     options = checked(
         CompareOptions(settings=settings, dataset=dataset, data_dir=data, image_size=image_size, channels=channels)

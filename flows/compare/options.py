@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from flows.checks import check_cold_start, check_model, check_recipe, check_strategy
 from flows.errors import UsageError
+from pipeline.experiment.augmentations import parse_augment
 from pipeline.experiment.records import Settings
 
 TUNED = "tuned"
@@ -40,7 +41,7 @@ class CompareOptions:
 
 def plain_settings(settings: Settings) -> dict[str, Any]:
     """Return settings as JSON has them."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.plain().items()}
 
 
 def settings_of(stored: Mapping[str, Any]) -> Settings:
@@ -83,7 +84,7 @@ def checked(options: CompareOptions) -> CompareOptions:
     """Return the options once every name in them is known; images are looked at later.
 
     Raises:
-        UsageError, StrategyError: A name is unknown, or a value cannot be.
+        UsageError, StrategyError, ExperimentError: A name is unknown, or a value cannot be.
     """
     settings = options.settings
     check_model(settings.model)
@@ -92,6 +93,8 @@ def checked(options: CompareOptions) -> CompareOptions:
     for strategy in settings.strategies:
         check_strategy(strategy)
     check_cold_start(settings.cold_start)
+    for name in settings.augment:
+        parse_augment(name)
     if settings.recipe != TUNED:
         check_recipe(settings.recipe)
     if not options.dataset.strip():
@@ -122,6 +125,15 @@ def split_strategies(text: str) -> tuple[str, ...]:
     if depth or quote or "" in names:
         raise UsageError(f"expected strategies, comma-separated, got {text!r}; do: --strategies dfal,margin")
     return names
+
+
+def read_augment(text: str) -> tuple[str, ...]:
+    """Read 'none, balanced+gan': what is done for rare classes, one arm each.
+
+    >>> read_augment("none, balanced+gan")
+    ('none', 'balanced+gan')
+    """
+    return tuple("".join(part.split()) for part in text.split(","))
 
 
 def read_transfer(text: str | None) -> tuple[str, str] | None:

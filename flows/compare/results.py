@@ -17,6 +17,7 @@ from flows.compare.images import open_index, write_index
 from flows.compare.options import settings_of
 from flows.errors import UsageError
 from flows.store import Store
+from pipeline.experiment.augmentations import NONE
 from pipeline.experiment.planning import arms
 from pipeline.files import check_file
 from pipeline.reports import to_json
@@ -119,6 +120,7 @@ def command_of(found: Comparison) -> str:
         "seeds": len(settings.seeds),
         "seed_start": first or None,
         "imbalance": settings.imbalance,
+        "augment": None if settings.augment == (NONE,) else ",".join(settings.augment),
         **{name: getattr(settings, name) for name in ("recipe", "protocol", "cold_start", "copy_rounds")},
         "transfer": None if settings.transfer is None else ":".join(settings.transfer),
         **{name: found.settings.get(name) for name in ("image_size", "channels")},

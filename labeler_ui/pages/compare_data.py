@@ -14,6 +14,7 @@ from pipeline.statistics import Curve, Summary, summarize, verdict
 
 MOST_KEPT = 16
 TO = " to "  # joins the two networks' arms of a transfer: 'dfal to vgg8'
+AUGMENT = ", augment="  # 'dfal, augment=gan'
 Stamp = tuple[str, int, int, int, str]
 
 
@@ -74,8 +75,12 @@ def by_arm(runs: Sequence[ComparisonRun], order: Sequence[str]) -> dict[str, lis
     """Return the curves of each arm; arms in the order of the strategies as typed, then the others."""
     places = {name: place for place, name in enumerate(order)}
     arms: dict[str, list[Curve]] = {}
-    for run in sorted(runs, key=lambda run: places.get(run.arm.split(TO)[0], len(places))):
+    for run in sorted(runs, key=lambda run: places.get(_strategy(run.arm), len(places))):
         if run.points:
             trains = run.arm.partition(TO)[2]
             arms.setdefault(run.arm, []).append(Curve.of(run.arm, run.seed, run.points, trains=trains))
     return arms
+
+
+def _strategy(arm: str) -> str:
+    return arm.split(TO)[0].partition(AUGMENT)[0]

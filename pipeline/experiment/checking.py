@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from pipeline.errors import ExperimentError, PipelineError
+from pipeline.experiment.augmentations import Augment, parse_augment
 from pipeline.experiment.data import ExperimentData
-from pipeline.experiment.planning import arms, network_of
+from pipeline.experiment.planning import arms, network_of, strategy_spec
 from pipeline.experiment.protocols import strategy_of
 from pipeline.experiment.records import Settings
 from pipeline.models.base import Classifier
@@ -26,7 +27,7 @@ def check(settings: Settings, data: ExperimentData) -> None:
     dropout), or a package that is not there, fails here.
 
     Raises:
-        ExperimentError: It cannot; the text names the arm and says why.
+        ExperimentError: It cannot, or an augmentation is unknown; the text names the arm and says why.
         DataError: There are too few images, or the imbalance is beyond them.
         StrategyError: A strategy or a cold start is unknown.
         ModelError: A network is unknown, or does not suit the images.
@@ -34,7 +35,7 @@ def check(settings: Settings, data: ExperimentData) -> None:
     data = data.for_settings(settings)
     _check_settings(settings, data)
     models = {name: _untrained(name, data) for name in {network_of(arm, settings) for arm in arms(settings)}}
-    for spec in settings.strategies:
+    for spec in dict.fromkeys(strategy_spec(arm) for arm in arms(settings) if not arm.trains):
         _try(spec, settings, data, models[settings.model])
 
 
@@ -47,6 +48,7 @@ def _check_settings(settings: Settings, data: ExperimentData) -> None:
         raise ExperimentError(
             f"expected a transfer from {settings.model}, the network that asks, got one from {settings.transfer[0]}"
         )
+    _check_augment(settings)
     if settings.copy_rounds < 1:
         raise ExperimentError(f"expected copies to train for 1 round or more, got {settings.copy_rounds}")
     if settings.protocol == "fair" and settings.recipe != "tuned":
@@ -55,6 +57,15 @@ def _check_settings(settings: Settings, data: ExperimentData) -> None:
         raise ExperimentError(
             f"expected a cold start without a model, got {settings.cold_start!r}; take random_sampling or typiclust"
         )
+
+
+def _check_augment(settings: Settings) -> None:
+    for name in settings.augment:
+        asked = parse_augment(name)
+        if settings.protocol == "paper" and asked not in (Augment(), Augment(copies=True)):
+            raise ExperimentError(
+                f"expected augment none or copies in the paper's protocol, which trains as the paper does, got {name!r}"
+            )
 
 
 def _untrained(name: str, data: ExperimentData) -> Classifier:

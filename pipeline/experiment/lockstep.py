@@ -10,14 +10,18 @@ from pathlib import Path
 
 import torch
 
+from pipeline.experiment.augmentations import parse_augment
 from pipeline.experiment.data import ExperimentData
 from pipeline.experiment.keys import key_of
 from pipeline.experiment.planning import source_of
+from pipeline.experiment.rare import with_images
+from pipeline.experiment.recipes import augmented
 from pipeline.experiment.records import Arm, Point, Settings
 from pipeline.experiment.resuming import Resumed
 from pipeline.experiment.run import ArmRun
 from pipeline.experiment.state import StateFile
 from pipeline.experiment.trainers import train_lessons
+from pipeline.training.batched import Lesson
 from pipeline.training.dispatch import Recipe
 
 Progress = Callable[[int, int, str], None]
@@ -67,7 +71,7 @@ def run_unit(
         ExperimentError: A transfer lacks the points it trains on, or a run does not give its earlier points again.
         PipelineError: The strategy, the model or the training cannot work as asked.
     """
-    data, done = data.for_settings(settings), done or {}
+    data, done, recipe = data.for_settings(settings), done or {}, augmented(recipe, parse_augment(arm.augment))
     together = device.type == "cuda" if batched is None else batched
     with _place(folder) as place:
         work = _Work(data, settings, recipe, arm, device, place, done, on_point)
@@ -102,7 +106,7 @@ class _Work:
             scratch=(embedders / "seed sets", embedders / name),
             source=None if source is None else self.done.get((source, seed), ()),
         )
-        first = key_of(*self._deciding(), run.network, bool(source), seed)
+        first = key_of(*self._deciding(), run.network, bool(source), seed, *self._makes())
         files = self.place / "runs"
         return Resumed(
             run,
@@ -117,6 +121,10 @@ class _Work:
         settings = self.settings
         of_settings = settings.model, settings.batch, settings.seed_labels, settings.protocol, settings.cold_start
         return (self.data.fingerprint(), *of_settings, settings.copy_rounds, self.recipe, self.device.type)
+
+    def _makes(self) -> tuple[str, ...]:
+        """Return what sets the first point of an arm that makes images apart from that of others."""
+        return (self.arm.augment,) if parse_augment(self.arm.augment).maker else ()
 
 
 class _Lockstep:
@@ -147,13 +155,22 @@ class _Lockstep:
 
     def _train(self, behind: list[Resumed]) -> None:
         group = self._group(behind)
-        lessons = [item.run.lesson() for item in group]
+        lessons = [self._lesson(item) for item in group]
         reports = train_lessons(
             lessons, self.recipe, device=self.device, together=self.together, on_progress=self._tell(*group)
         )
         for place, report in reports:
             if group[place] in behind:
                 group[place].finish(lessons[place].model, report)
+
+    def _lesson(self, item: Resumed) -> Lesson:
+        """Return what a run learns, images of rare classes included where its arm makes some."""
+        run = item.run
+        lesson, run.noted = with_images(
+            run.lesson(), parse_augment(run.arm.augment), run.data, run.network, self.recipe, device=self.device,
+            on_progress=self._tell(item),
+        )  # fmt: skip
+        return lesson
 
     def _group(self, behind: list[Resumed]) -> list[Resumed]:
         """Return the runs that train: as one program, also those that a stop left one point ahead.

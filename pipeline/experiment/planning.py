@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.errors import ExperimentError
+from pipeline.experiment.augmentations import parse_augment
 from pipeline.experiment.records import Arm, Settings
 
 
@@ -24,7 +25,7 @@ class Unit:
 
 
 def arms(settings: Settings) -> tuple[Arm, ...]:
-    """Return the lines of a comparison: each strategy, and with a transfer each strategy's choices on the second net.
+    """Return the lines of a comparison: each strategy with each augmentation, then a transfer's on the second network.
 
     >>> from pipeline.experiment.records import Settings
     >>> settings = Settings(strategies=("dfal",), model="lenet5", labels=9, batch=2, seed_labels=5, seeds=(0,),
@@ -32,10 +33,10 @@ def arms(settings: Settings) -> tuple[Arm, ...]:
     >>> [arm.name for arm in arms(settings)]
     ['dfal', 'dfal to vgg8']
     """
-    asking = tuple(Arm(strategy) for strategy in settings.strategies)
+    asking = tuple(Arm(strategy, augment=name) for strategy in settings.strategies for name in settings.augment)
     if settings.transfer is None:
         return asking
-    return asking + tuple(Arm(strategy, settings.transfer[1]) for strategy in settings.strategies)
+    return asking + tuple(replace(arm, trains=settings.transfer[1]) for arm in asking)
 
 
 def label_counts(settings: Settings) -> tuple[int, ...]:
@@ -76,4 +77,13 @@ def network_of(arm: Arm, settings: Settings) -> str:
 
 def source_of(arm: Arm) -> Arm | None:
     """Return the arm that chooses for a transfer; None for an arm that asks itself."""
-    return Arm(arm.strategy) if arm.trains else None
+    return replace(arm, trains="") if arm.trains else None
+
+
+def strategy_spec(arm: Arm) -> str:
+    """Return the spec of the strategy that asks for an arm.
+
+    >>> strategy_spec(Arm("margin")), strategy_spec(Arm("margin", augment="balanced+copies"))
+    ('margin', 'margin+copies')
+    """
+    return f"{arm.strategy}+copies" if parse_augment(arm.augment).copies else arm.strategy

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from pipeline.errors import ExperimentError
+from pipeline.experiment.augmentations import Augment
 from pipeline.experiment.data import ExperimentData
 from pipeline.experiment.keys import key_of
 from pipeline.experiment.records import Settings
@@ -87,6 +89,22 @@ def choose_recipe(
         record = {"recipe": asdict(found.recipe), "labels_spent": found.labels_spent, "about": dict(found.about)}
         atomic_write_bytes(path, json.dumps(record, indent=1).encode())
     return found
+
+
+def augmented(recipe: Recipe, augment: Augment) -> Recipe:
+    """Return the recipe of an arm that does something for rare classes: all else in it stays the same.
+
+    Raises:
+        ExperimentError: The paper's recipe, which balances nothing.
+
+    >>> augmented(SupervisedRecipe(), Augment(balance="sampling")).balance
+    'sampling'
+    """
+    if augment.balance == "none":
+        return recipe
+    if not isinstance(recipe, SupervisedRecipe):
+        raise ExperimentError(f"expected a recipe that can balance classes, got {type(recipe).__name__}; use 'fair'")
+    return replace(recipe, balance=augment.balance, decoupled=augment.decoupled)
 
 
 def _read(path: Path) -> ChosenRecipe | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from pipeline.errors import DataError
+from pipeline.experiment.augmentations import NONE
 
 Protocol = Literal["fair", "paper"]
 
@@ -28,6 +29,8 @@ class Settings:
         imbalance: How many times rarer the rarest class of the pool is than the most frequent; None leaves it.
         copy_rounds: Rounds that an adversarial copy trains for; in the paper's protocol it stays for good.
         transfer: (asks, trains): a second network also learns from what the first one chose; None for no transfer.
+        augment: What is done for rare classes in training, names of `augmentations.parse_augment`, each once: every
+            strategy is run with each.
     """
 
     strategies: tuple[str, ...]
@@ -42,6 +45,7 @@ class Settings:
     imbalance: float | None = None
     copy_rounds: int = 3
     transfer: tuple[str, str] | None = None
+    augment: tuple[str, ...] = (NONE,)
 
     def __post_init__(self) -> None:
         if not 2 <= self.seed_labels <= self.labels or self.batch < 1:
@@ -49,10 +53,17 @@ class Settings:
                 "expected 2 <= seed labels <= labels and a batch of 1 or more, got "
                 f"{self.seed_labels}, {self.labels} and {self.batch}"
             )
-        for name in ("strategies", "seeds"):
+        for name in ("strategies", "seeds", "augment"):
             given = getattr(self, name)
             if not given or len(set(given)) != len(given):
                 raise DataError(f"expected {name}, each once, got {given}; drop the repeats")
+
+    def plain(self) -> dict[str, Any]:
+        """Return the settings by name, for records; `augment` stands there only where it says something."""
+        values = asdict(self)
+        if self.augment == (NONE,):
+            del values["augment"]
+        return values
 
 
 @dataclass(frozen=True, order=True)
@@ -64,15 +75,23 @@ class Arm:
         trains: Another network than the one that asks, trained on the images that the strategy chose for the first
             one, at each of its label counts; adversarial copies and pseudo-labels stay with the network that they were
             made by. Empty without transfer.
+        augment: What is done for rare classes, one name of `Settings.augment`.
     """
 
     strategy: str
     trains: str = ""
+    augment: str = NONE
+
+    def __repr__(self) -> str:
+        """Return what keys of saved runs are made of: an arm without augmentation is called as ever."""
+        more = "" if self.augment == NONE else f", augment={self.augment!r}"
+        return f"Arm(strategy={self.strategy!r}, trains={self.trains!r}{more})"
 
     @property
     def name(self) -> str:
-        """How it is called in tables: 'dfal', or 'dfal to vgg8' for a transfer."""
-        return f"{self.strategy} to {self.trains}" if self.trains else self.strategy
+        """How it is called in tables: 'dfal', 'dfal, augment=gan', or 'dfal to vgg8' for a transfer."""
+        asks = self.strategy if self.augment == NONE else f"{self.strategy}, augment={self.augment}"
+        return f"{asks} to {self.trains}" if self.trains else asks
 
 
 @dataclass(frozen=True, kw_only=True)

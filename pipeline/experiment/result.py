@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class Result:
             title=title or f"{', '.join(self.settings.strategies)}",
             summary=self.summary(),
             curves=self.curves(),
-            settings=asdict(self.settings),
+            settings=self.settings.plain(),
             recipe=about.get("recipes", {}),
             tuning=about.get("tuning", {}),
             tuning_labels=about.get("labels spent on tuning") or None,

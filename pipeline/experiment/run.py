@@ -9,7 +9,7 @@ along its whole curve.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from pipeline.errors import ExperimentError
 from pipeline.experiment.asked import Asked, Copies
 from pipeline.experiment.data import ExperimentData
 from pipeline.experiment.measuring import measure
-from pipeline.experiment.planning import label_counts, network_of
+from pipeline.experiment.planning import label_counts, network_of, strategy_spec
 from pipeline.experiment.protocols import copy_rounds_of, strategy_of
 from pipeline.experiment.records import Arm, Point, Settings
 from pipeline.models.base import Classifier
@@ -54,6 +54,7 @@ class ArmRun:
         asked: The round's queries; None before they are chosen.
         copies: Those that still train.
         pseudo: Images (P,) that the newest ranking was sure of, with the model's classes; None without any.
+        noted: What the next point tells about its training beside the usual.
         model: Of the newest point; None once it has been asked, and before there is one.
     """
 
@@ -75,6 +76,7 @@ class ArmRun:
         self.copies: tuple[Copies, ...] = ()
         self.pseudo: tuple[Ids, Ids] | None = None
         self.model: nn.Module | None = None
+        self.noted: Mapping[str, float | int | str] = {}
         self._scratch = scratch
         self._source = self._check_source(source)
 
@@ -137,7 +139,7 @@ class ArmRun:
     def _strategy(self, turn: int) -> Strategy:
         if turn == 1:
             return get_strategy(self.settings.cold_start)
-        return strategy_of(self.arm.strategy, self.settings.protocol)
+        return strategy_of(strategy_spec(self.arm), self.settings.protocol)
 
     def _known(self) -> Ids:
         """Return the ids of all points so far, and of the round's queries, in the order in which they were asked."""
@@ -256,4 +258,5 @@ class ArmRun:
             "train_loss": report.train_loss,
             "copies_trained": sum(len(item.ids) for item in self.copies),
             "pseudo_trained": 0 if self.pseudo is None else len(self.pseudo[0]),
+            **self.noted,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.reports.cells import markdown_text
+from pipeline.reports.class_table import classes_table
 from pipeline.reports.contents import Report
 from pipeline.reports.tables import (
     Table,
@@ -23,6 +24,7 @@ def markdown(report: Report) -> str:
     tables = [
         overview_table(summary),
         budgets_table(summary),
+        classes_table(summary),
         targets_table(summary),
         paired_table(summary, only=summary.reference),
         paired_table(summary),

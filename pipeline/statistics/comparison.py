@@ -158,6 +158,7 @@ def _mean_curve(
         "rare_recall": rare_recall(runs, block, asked.rare),
         "query_seconds": mean_figure(runs, block, "query_seconds"),
         "train_seconds": mean_figure(runs, block, "train_seconds"),
+        "calibration_error": mean_figure(runs, block, "calibration_error"),
     }
     return tuple(
         CurvePoint(

@@ -11,6 +11,7 @@ from pipeline.statistics.blocks import Block, values_at
 from pipeline.statistics.curves import Curve
 
 _UNCHOSEN = "random_sampling"
+_AUGMENTED = f"{_UNCHOSEN}, augment="  # other trainings on the same labels
 _RARE = 0.5  # of the mean number of labels a class
 
 
@@ -35,7 +36,7 @@ def rare_classes(arms: Mapping[str, Sequence[Curve]]) -> tuple[int, ...]:
     Labels that a strategy chose say little about how frequent a class is. So the last points of the random arm are
     counted, and where there is none the seed sets, which are drawn before any strategy has its say.
     """
-    unchosen = arms.get(_UNCHOSEN, ())
+    unchosen = next((runs for name, runs in arms.items() if name == _UNCHOSEN or name.startswith(_AUGMENTED)), ())
     place, runs = (-1, unchosen) if unchosen else (0, [run for found in arms.values() for run in found])
     counted = [run.class_labels[place] for run in runs if run.class_labels]
     if not counted or len({len(row) for row in counted}) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Protocol
@@ -45,6 +45,10 @@ class PointLike(Protocol):
     def train_seconds(self) -> float:
         """Time of the training."""
 
+    @property
+    def figures(self) -> Mapping[str, float | int | str]:
+        """More about it; 'calibration_error' is read."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
@@ -63,6 +67,7 @@ class Curve:
         class_labels: (P, K), labels of each class so far; empty if not counted.
         query_seconds: (P,), None where nothing was ranked; empty if not measured.
         train_seconds: (P,); empty if not measured.
+        calibration_error: (P,), in [0, 1], None where not measured; empty if nowhere.
 
     Raises:
         DataError: Lengths differ, labels do not rise, or an accuracy is not in [0, 1].
@@ -81,6 +86,7 @@ class Curve:
     class_labels: Sequence[Sequence[int]] = ()
     query_seconds: Sequence[float | None] = ()
     train_seconds: Sequence[float | None] = ()
+    calibration_error: Sequence[float | None] = ()
 
     def __post_init__(self) -> None:
         for name in ("labels", "accuracy", *_OPTIONAL):
@@ -102,8 +108,11 @@ class Curve:
             DataError: There is no point, or they are no curve.
         """
         found = list(points)
-        taken = {name: [getattr(point, name) for point in found] for name in ("labels", "accuracy", *_OPTIONAL)}
-        return cls(arm=arm, seed=seed, trains=trains, **taken)
+        names = ("labels", "accuracy", *_MEASURED)
+        taken: dict[str, Any] = {name: [getattr(point, name) for point in found] for name in names}
+        errors = [_number(point.figures.get("calibration_error")) for point in found]
+        known = errors if any(error is not None for error in errors) else []
+        return cls(arm=arm, seed=seed, trains=trains, calibration_error=known, **taken)
 
     @property
     def area(self) -> float:
@@ -111,7 +120,12 @@ class Curve:
         return learning_curve_area(self.labels, self.accuracy)
 
 
-_OPTIONAL = ("balanced_accuracy", "class_recall", "class_labels", "query_seconds", "train_seconds")
+_MEASURED = ("balanced_accuracy", "class_recall", "class_labels", "query_seconds", "train_seconds")
+_OPTIONAL = (*_MEASURED, "calibration_error")
+
+
+def _number(value: float | int | str | None) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _tuples(values: Any) -> Any:

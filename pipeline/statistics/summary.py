@@ -24,6 +24,7 @@ class CurvePoint:
         rare_recall: Recall of the rare classes.
         query_seconds: Of the ranking that led here.
         train_seconds: Of the training.
+        calibration_error: How far confidence lies from accuracy, in [0, 1].
     """
 
     labels: int
@@ -35,6 +36,7 @@ class CurvePoint:
     rare_recall: float | None
     query_seconds: float | None
     train_seconds: float | None
+    calibration_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows.compare.options import options_of, read_transfer, settings_of, split_strategies
+from flows.compare.options import options_of, read_augment, read_transfer, settings_of, split_strategies
 from flows.errors import UsageError
 from pipeline.errors import PipelineError
 from tests.flows.compare.conftest import tiny
@@ -41,6 +41,13 @@ def test_transfers() -> None:
             read_transfer(text)
 
 
+def test_augmentations_are_arms_and_stand_in_records_only_where_they_say_something() -> None:
+    assert read_augment("none, balanced + gan") == ("none", "balanced+gan")
+    options = tiny(augment=("none", "copies"))
+    assert settings_of(json.loads(json.dumps(options.stored))) == options.settings
+    assert "augment" not in tiny().stored
+
+
 def test_settings_come_back_from_json() -> None:
     options = tiny(transfer=("lenet5", "vgg8"), imbalance=50.0)
     stored = json.loads(json.dumps(options.stored))
@@ -62,6 +69,7 @@ def test_what_a_page_asks_for_has_the_defaults_of_the_command_line() -> None:
         {"strategies": ["dflal"]},
         {"model": "lenet6"},
         {"recipe": "tunde"},
+        {"augment": ["gna"]},
         {"cold_start": "margin"},
         {"labels": 10},
         {"seeds": []},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from db.exchange.cells import plain_text
 from pipeline.reports import areas_csv, markdown, paired_csv, points_csv, to_json, write_report
 from pipeline.reports.cells import formula_safe
+from pipeline.reports.class_table import classes_table
+from pipeline.statistics import Curve, summarize
 from tests.pipeline.reports.made import made_report
 from tests.pipeline.statistics.made import run
 
@@ -105,3 +108,12 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
     with pytest.raises(OSError, match=r"report\.html"):
         write_report(place, made_report())
     assert list(tmp_path.iterdir()) == [place]
+
+
+def test_every_class_alike_is_told_where_it_was_measured() -> None:
+    bare = [Curve(arm=arm, seed=0, labels=[10], accuracy=[0.5]) for arm in ("a", "b")]
+    assert classes_table(summarize(bare)) is None
+    told = [replace(curve, balanced_accuracy=[0.4], calibration_error=[0.125]) for curve in bare]
+    table = classes_table(summarize(told))
+    assert table is not None
+    assert table.rows == (("a", "40.0", "–", "12.5"), ("b", "40.0", "–", "12.5"))
