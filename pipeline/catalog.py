@@ -121,3 +121,17 @@ RECIPES: dict[str, Entry] = _by_name(
     Entry("quick", "The same in a hundred steps or a few more: to try things out, not for figures", "-"),
     Entry("fine_tuning", "For pretrained weights: a low learning rate and few steps", "-"),
 )
+
+BALANCES: dict[str, Entry] = _by_name(
+    Entry("auto", "Classes take turns when one has three times the labels of another; else nothing", "-"),
+    Entry("none", "Images as they come", "-"),
+    Entry("sampling", "Classes take turns in the batches", "Kang et al. 2020, arXiv:1910.09217"),
+    Entry("logit_adjustment", "The loss knows how common each class is", "Menon et al. 2021, arXiv:2007.07314"),
+    Entry("balanced_softmax", "The same loss under another name", "Ren et al. 2020, arXiv:2007.10740"),
+)
+
+MIXINGS: dict[str, Entry] = _by_name(
+    Entry("none", "Images one by one", "-"),
+    Entry("mixup", "Two images added up, and their classes in the same shares", "arXiv:1710.09412"),
+    Entry("cutmix", "A rectangle of one image on another, classes by area", "arXiv:1905.04899"),
+)

@@ -10,6 +10,7 @@ from pipeline.reports.figures import Figure, figures
 from pipeline.reports.html_parts import asked_html, facts_html, figure_html, list_html, table_html, text
 from pipeline.reports.tables import (
     Table,
+    balance_table,
     budgets_table,
     is_rows,
     overview_table,
@@ -92,7 +93,7 @@ def _curves(_: Report, drawn: Figures) -> str:
 def _tables(report: Report, _: Figures) -> str:
     summary = report.summary
     hero = summary.reference
-    plain = [overview_table(summary), budgets_table(summary), targets_table(summary)]
+    plain = [overview_table(summary), balance_table(summary), budgets_table(summary), targets_table(summary)]
     against = paired_table(summary, only=hero)
     shown = "".join(table_html(table, strong=hero) for table in plain if table is not None)
     shown += table_html(against) if against is not None else ""

@@ -8,6 +8,7 @@ from pipeline.reports.cells import markdown_text
 from pipeline.reports.contents import Report
 from pipeline.reports.tables import (
     Table,
+    balance_table,
     budgets_table,
     overview_table,
     paired_table,
@@ -22,6 +23,7 @@ def markdown(report: Report) -> str:
     summary = report.summary
     tables = [
         overview_table(summary),
+        balance_table(summary),
         budgets_table(summary),
         targets_table(summary),
         paired_table(summary, only=summary.reference),

@@ -81,6 +81,29 @@ def overview_table(summary: Summary) -> Table:
     )
 
 
+def balance_table(summary: Summary) -> Table | None:
+    """Return balanced accuracy and calibration of each arm's last models; None if neither was measured."""
+    ends = [(arm.name, arm.curve[-1]) for arm in summary.arms]
+    if all(end.balanced_accuracy is None and end.calibration_error is None for _, end in ends):
+        return None
+    return Table(
+        title="Balanced accuracy and calibration at the end",
+        header=("arm", "labels", "accuracy (%)", "balanced (%)", "calibration error (points)"),
+        rows=tuple(
+            (name, str(end.labels), *map(_hundredths, (end.mean, end.balanced_accuracy, end.calibration_error)))
+            for name, end in ends
+        ),
+        note=(
+            "Balanced: the mean over the classes of the share that is found of each. Calibration error: how far the "
+            "confidence in the predicted class is from being right (15 bins of equal width). Means over the seeds."
+        ),
+    )
+
+
+def _hundredths(share: float | None) -> str:
+    return NONE if share is None else f"{100 * share:.1f}"
+
+
 def budgets_table(summary: Summary) -> Table | None:
     """Return accuracy at fixed budgets; None if there are none."""
     budgets = sorted({at.labels for arm in summary.arms for at in arm.budgets})

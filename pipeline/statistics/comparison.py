@@ -156,6 +156,7 @@ def _mean_curve(
         "balanced_accuracy": mean_figure(runs, block, "balanced_accuracy"),
         "classes_covered": classes_covered(runs, block),
         "rare_recall": rare_recall(runs, block, asked.rare),
+        "calibration_error": mean_figure(runs, block, "calibration_error"),
         "query_seconds": mean_figure(runs, block, "query_seconds"),
         "train_seconds": mean_figure(runs, block, "train_seconds"),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Protocol
@@ -45,6 +45,10 @@ class PointLike(Protocol):
     def train_seconds(self) -> float:
         """Time of the training."""
 
+    @property
+    def figures(self) -> Mapping[str, Any]:
+        """More about it; 'calibration_error' is read."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
@@ -61,6 +65,7 @@ class Curve:
         balanced_accuracy: (P,), in [0, 1]; empty if not measured.
         class_recall: (P, K), in [0, 1] or None for a class without test images; empty if not measured.
         class_labels: (P, K), labels of each class so far; empty if not counted.
+        calibration_error: (P,), in [0, 1] or None where it was not measured; empty if nowhere.
         query_seconds: (P,), None where nothing was ranked; empty if not measured.
         train_seconds: (P,); empty if not measured.
 
@@ -79,6 +84,7 @@ class Curve:
     balanced_accuracy: Sequence[float] = ()
     class_recall: Sequence[Sequence[float | None]] = ()
     class_labels: Sequence[Sequence[int]] = ()
+    calibration_error: Sequence[float | None] = ()
     query_seconds: Sequence[float | None] = ()
     train_seconds: Sequence[float | None] = ()
 
@@ -102,8 +108,10 @@ class Curve:
             DataError: There is no point, or they are no curve.
         """
         found = list(points)
-        taken = {name: [getattr(point, name) for point in found] for name in ("labels", "accuracy", *_OPTIONAL)}
-        return cls(arm=arm, seed=seed, trains=trains, **taken)
+        taken = {name: [getattr(point, name) for point in found] for name in ("labels", "accuracy", *_OF_POINTS)}
+        errors = [point.figures.get("calibration_error") for point in found]
+        measured = any(error is not None for error in errors)
+        return cls(arm=arm, seed=seed, trains=trains, calibration_error=errors if measured else (), **taken)
 
     @property
     def area(self) -> float:
@@ -111,7 +119,8 @@ class Curve:
         return learning_curve_area(self.labels, self.accuracy)
 
 
-_OPTIONAL = ("balanced_accuracy", "class_recall", "class_labels", "query_seconds", "train_seconds")
+_OF_POINTS = ("balanced_accuracy", "class_recall", "class_labels", "query_seconds", "train_seconds")
+_OPTIONAL = (*_OF_POINTS, "calibration_error")
 
 
 def _tuples(values: Any) -> Any:

@@ -22,6 +22,7 @@ class CurvePoint:
         balanced_accuracy: Mean; None if not measured, as all below.
         classes_covered: Classes with a label or more.
         rare_recall: Recall of the rare classes.
+        calibration_error: Mean expected calibration error.
         query_seconds: Of the ranking that led here.
         train_seconds: Of the training.
     """
@@ -33,6 +34,7 @@ class CurvePoint:
     balanced_accuracy: float | None
     classes_covered: float | None
     rare_recall: float | None
+    calibration_error: float | None
     query_seconds: float | None
     train_seconds: float | None
 
