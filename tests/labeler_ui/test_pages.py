@@ -188,7 +188,7 @@ def test_progress_draws_the_curve_from_the_store(seeded: Seeded) -> None:
     version = NewModelVersion(
         file=NewFile(path=f"models/{time.time_ns()}", sha256="0" * 64, size=1), architecture="convnet", recipe="r",
         strategy="s", seed=0, labels_used=0, round_id=now.rounds[-1].round_id,
-        metrics={"test_accuracy": 0.5, "test": measured}, 
+        metrics={"test_accuracy": 0.5, "test": measured},
     )  # fmt: skip
     model_versions.record(seeded.database, seeded.actor, seeded.project.id, version)
     page = progress_page(seeded)
