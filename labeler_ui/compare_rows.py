@@ -13,10 +13,11 @@ Row = dict[str, Any]
 Arms = Mapping[str, Sequence[Curve]]
 NOTHING = "–"
 SMALL_P = 0.001
+AT_THE_END = ("Balanced, at the end", "Calibration error, at the end")
 
 
 def area_rows(summary: Summary) -> list[Row]:
-    """Return one row an arm: area under the curve and accuracy at its end, the best area first."""
+    """Return one row an arm: area under the curve, and how good its last models are, the best area first."""
     ordered = sorted(summary.arms, key=lambda arm: arm.area.mean, reverse=True)
     return [
         {
@@ -25,6 +26,8 @@ def area_rows(summary: Summary) -> list[Row]:
             "Area, interval": interval(arm.area),
             "At the end": 100 * arm.final.mean,
             "At the end, interval": interval(arm.final),
+            AT_THE_END[0]: _percent(arm.curve[-1].balanced_accuracy),
+            AT_THE_END[1]: _percent(arm.curve[-1].calibration_error),
             "Labels": f"{arm.labels[0]:,} to {arm.labels[1]:,}",
             "Seeds": _seeds(arm),
         }

@@ -132,3 +132,17 @@ AUGMENTATIONS: dict[str, Entry] = _by_name(
     Entry("pool", "gan+pool: the generator also learns from images without a label", "Lucic et al., arXiv:1903.02271"),
     Entry("translation", "CycleGAN turns images of a common class into a rare one", "Zhu et al., arXiv:1711.00648"),
 )
+
+BALANCES: dict[str, Entry] = _by_name(
+    Entry("auto", "Classes take turns when one has three times the labels of another; else nothing", "-"),
+    Entry("none", "Images as they come", "-"),
+    Entry("sampling", "Classes take turns in the batches", "Kang et al. 2020, arXiv:1910.09217"),
+    Entry("logit_adjustment", "The loss knows how common each class is", "Menon et al. 2021, arXiv:2007.07314"),
+    Entry("balanced_softmax", "The same loss under another name", "Ren et al. 2020, arXiv:2007.10740"),
+)
+
+MIXINGS: dict[str, Entry] = _by_name(
+    Entry("none", "Images one by one", "-"),
+    Entry("mixup", "Two images added up, and their classes in the same shares", "arXiv:1710.09412"),
+    Entry("cutmix", "A rectangle of one image on another, classes by area", "arXiv:1905.04899"),
+)

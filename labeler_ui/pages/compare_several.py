@@ -39,7 +39,7 @@ def show(here: Visit, chosen: Sequence[Comparison]) -> None:
     draw(learning_curves(summary), "several-curves", f"Learning curves of {len(lines)} arms")
     st.dataframe(
         rows.area_rows(summary), hide_index=True, width="stretch",
-        column_config={"Area": PERCENT, "At the end": PERCENT},
+        column_config={"Area": PERCENT, "At the end": PERCENT, **dict.fromkeys(rows.AT_THE_END, PERCENT)},
     )  # fmt: skip
     st.caption(
         "Comparisons may rest on other images, seeds or recipes, so no differences are tested between them. An area "

@@ -33,7 +33,7 @@ def show(comparison: Comparison, found: Found) -> None:
 def _areas(summary: Summary) -> None:
     st.subheader("Area under the curve", anchor=False)
     st.caption("The mean accuracy from the first to the last label count: how good all along the way.")
-    _table(rows.area_rows(summary), {"Area": PERCENT, "At the end": PERCENT})
+    _table(rows.area_rows(summary), {"Area": PERCENT, "At the end": PERCENT, **dict.fromkeys(rows.AT_THE_END, PERCENT)})
 
 
 def _budgets(comparison: Comparison, found: Found) -> None:

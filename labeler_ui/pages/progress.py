@@ -114,9 +114,9 @@ def _figures(now: Progress, points: Sequence[Point]) -> None:
         newest = points[-1]
         gain = None if len(points) < 2 else f"{100 * (newest.accuracy - points[-2].accuracy):+.1f} points"
         row.metric("Accuracy", f"{newest.accuracy:.1%}", gain, border=True, height="stretch")
-        _more_figures(row, _newest_measured(now.rounds))
     else:
         row.metric("Accuracy", "–", border=True, height="stretch")
+    _more_figures(row, _newest_measured(now.rounds))
     row.metric("Round", max((turn.number for turn in now.rounds), default=0), border=True, height="stretch")
     row.metric("Waiting for an answer", f"{now.counts.open:,}", border=True, height="stretch")
 

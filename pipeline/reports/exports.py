@@ -77,7 +77,7 @@ def paired_csv(summary: Summary) -> str:
     )
 
 
-_SIMPLE = ("balanced_accuracy", "query_seconds", "train_seconds")
+_SIMPLE = ("balanced_accuracy", "calibration_error", "query_seconds", "train_seconds")
 
 
 def _point(curve: Curve, place: int, classes: int) -> list[object]:

@@ -173,9 +173,7 @@ class Lockstep:
     def _run(self, inputs: list[Tensor]) -> None:
         """Take a step on the device.
 
-        Args:
-            inputs: Index, factors, theta where images are changed, three of mixing where they are mixed, and dropout
-                masks.
+        Inputs are index, factors, theta where images are changed, three of mixing where they are, and dropout masks.
         """
         (index, factors), rest = inputs[:2], inputs[2:]
         changed, rest = (rest[:0], rest) if self.kind == "none" else (rest[:1], rest[1:])
@@ -209,9 +207,8 @@ class Lockstep:
         each = functional.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), label_smoothing=self.recipe.label_smoothing, reduction="none"
         )
-        each = each.view_as(targets)
-        each = each if self.counts_as is None else each * self.counts_as[index]
-        return (each * self.weights).sum(dim=1)
+        weights = self.weights if self.counts_as is None else self.weights * self.counts_as[index]
+        return (each.view_as(targets) * weights).sum(dim=1)
 
     def _look_back(self, running: list[Learner]) -> None:
         for place, total in enumerate(self.totals.tolist()):

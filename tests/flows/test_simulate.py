@@ -86,7 +86,10 @@ def test_the_command_writes_the_curve(run: Callable[..., Said], tmp_path: Path) 
     assert said.code == 0, said.err
     result = json.loads(out.read_text())
     assert [point["labels"] for point in result["curve"]] == [20, 25]
-    assert set(result["curve"][0]) == {"labels", "test_accuracy", "train_seconds", "query_seconds"}
+    assert set(result["curve"][0]) == {
+        "labels", "test_accuracy", "balanced_accuracy", "calibration_error", "class_recall", "train_seconds",
+        "query_seconds",
+    }  # fmt: skip
     assert result["seed"] == 1
     assert "RandomSampling" in result["strategy"]
     assert result["device"]

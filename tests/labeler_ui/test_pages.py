@@ -183,9 +183,19 @@ def test_the_chart_can_be_drawn_with_one_point_and_many() -> None:
 
 def test_progress_draws_the_curve_from_the_store(seeded: Seeded) -> None:
     now = progress(seeded.database, seeded.actor, seeded.project.id)
+    measured = {"accuracy": 0.5, "correct": 5, "total": 10, "balanced_accuracy": 0.5, "calibration_error": 0.12}
+    measured["class_recall"] = {"0": 0.9, "1": 0.1}
     version = NewModelVersion(
         file=NewFile(path=f"models/{time.time_ns()}", sha256="0" * 64, size=1), architecture="convnet", recipe="r",
-        strategy="s", seed=0, labels_used=0, round_id=now.rounds[-1].round_id, metrics={"test_accuracy": 0.5},
+        strategy="s", seed=0, labels_used=0, round_id=now.rounds[-1].round_id,
+        metrics={"test_accuracy": 0.5, "test": measured},
     )  # fmt: skip
     model_versions.record(seeded.database, seeded.actor, seeded.project.id, version)
-    assert not progress_page(seeded).exception
+    page = progress_page(seeded)
+    assert not page.exception
+    shown = {metric.label: metric.value for metric in page.metric}
+    assert shown["Balanced accuracy"] == "50.0%"
+    assert shown["Calibration error"] == "12.0 points"
+    classes = next(frame.value for frame in page.dataframe if "Found" in frame.value.columns)
+    assert classes["Found"].tolist() == [10.0, 90.0]
+    assert classes["Class"].tolist() == [seeded.project.classes[1].name, seeded.project.classes[0].name]

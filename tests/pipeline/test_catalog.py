@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
 from pipeline import catalog
 from pipeline.models.registry import build_model
 from pipeline.strategies.registry import get_strategy
-from pipeline.training.recipes import RECIPES, recipe_by_name
+from pipeline.training.recipes import RECIPES, Balance, Mixing, recipe_by_name
 
 
 def test_importing_the_catalog_and_the_statistics_imports_no_torch() -> None:
@@ -39,3 +40,8 @@ def test_entries_are_one_line_and_keyed_by_their_name() -> None:
             assert entry.summary
             assert entry.reference
             assert "\n" not in entry.summary
+
+
+def test_choices_of_a_recipe_and_catalog_name_the_same() -> None:
+    assert set(catalog.BALANCES) == set(get_args(Balance))
+    assert set(catalog.MIXINGS) == set(get_args(Mixing))

@@ -12,6 +12,7 @@ def point(labels: int, accuracy: float) -> Point:
     return Point(
         labels=labels, accuracy=accuracy, balanced_accuracy=0.4, class_recall=(0.5, None), class_labels=(labels, 0),
         queried=(1, 2), query_seconds=None if labels == 10 else 0.5, train_seconds=2.0,
+        figures={"calibration_error": 0.1} if labels == 20 else {},
     )  # fmt: skip
 
 
@@ -21,6 +22,8 @@ def test_a_curve_of_points_has_all_of_their_figures() -> None:
     assert curve.class_recall == ((0.5, None), (0.5, None))
     assert curve.class_labels == ((10, 0), (20, 0))
     assert (curve.query_seconds, curve.train_seconds) == ((None, 0.5), (2.0, 2.0))
+    assert curve.calibration_error == (None, 0.1)
+    assert Curve.of("dfal", 3, [point(10, 0.5)]).calibration_error == ()
     assert curve.area == pytest.approx(0.6)
 
 

@@ -106,6 +106,7 @@ def test_share_ahead_counts_label_counts() -> None:
 def followed(arm: str, seed: int, counts: list[list[int]], recall: list[list[float | None]]) -> Curve:
     return run(
         arm, seed, [0.5, 0.6], class_labels=counts, class_recall=recall, balanced_accuracy=[0.4, 0.5],
+        calibration_error=[None, 0.2],
         query_seconds=[None, 2.0 + seed], train_seconds=[1.0, 3.0],
     )  # fmt: skip
 
@@ -124,6 +125,7 @@ def test_classes_rare_recall_and_times_along_the_way() -> None:
     assert [point.query_seconds for point in random.curve] == [None, 2.5]
     assert (random.query_seconds, random.train_seconds) == (2.5, 2.0)
     assert random.curve[0].balanced_accuracy == 0.4
+    assert [at.calibration_error for at in random.curve] == [None, 0.2]
     assert summarize([chosen, drawn], rare=[0]).arm("dfal").curve[0].rare_recall == 0.9
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 import torch
 
+from pipeline.errors import TrainingError
 from pipeline.models.registry import build_model
 from pipeline.training.balance import balanced, chosen_balance, class_counts, log_shares, loss_factors
 from pipeline.training.labeled import LabeledImages
@@ -88,3 +89,12 @@ def test_a_class_without_labels_is_not_lifted() -> None:
     )  # fmt: skip
     assert drawn.offsets[4:].tolist() == [0, 0]
     assert torch.isfinite(drawn.offsets).all()
+
+
+@pytest.mark.parametrize(
+    "weights", [torch.ones(2), torch.ones(3).long(), torch.tensor([1, 0.0, 1]), torch.tensor([1, float("nan"), 1])]
+)
+def test_weights_are_positive_numbers_one_an_image(weights: torch.Tensor) -> None:
+    three = stripes(3)
+    with pytest.raises(TrainingError, match=r"expected .*weights"):
+        LabeledImages(three.images, three.targets, three.ids, weights)

@@ -230,15 +230,6 @@ def test_clear_errors(given: dict[str, Any], words: str) -> None:
         run(**given)
 
 
-@pytest.mark.parametrize(
-    "weights", [torch.ones(2), torch.ones(3).long(), torch.tensor([1, 0.0, 1]), torch.tensor([1, float("nan"), 1])]
-)
-def test_weights_are_positive_numbers_one_an_image(weights: torch.Tensor) -> None:
-    images = stripes(3)
-    with pytest.raises(TrainingError, match=r"expected .*weights"):
-        LabeledImages(images.images, images.targets, images.ids, weights)
-
-
 def test_recipes_and_models_that_cannot_say_so() -> None:
     with pytest.raises(TrainingError, match="expected balance out of none, sampling"):
         SupervisedRecipe(balance="some")  # type: ignore[arg-type]
