@@ -43,6 +43,7 @@ def train_lessons(
             device=device,
             copies=lesson.copies,
             pseudo=lesson.pseudo,
+            synthetic=lesson.synthetic,
             on_progress=on_progress,
         )
         yield place, report

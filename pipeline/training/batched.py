@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from pipeline.errors import TrainingError
 from pipeline.models.state import private_randomness
 from pipeline.training.dispatch import Recipe, train_by
+from pipeline.training.head import retrain_head
 from pipeline.training.labeled import LabeledImages, TrainingReport
 from pipeline.training.learner import Learner, Parts
 from pipeline.training.lockstep import Lockstep
@@ -43,6 +44,7 @@ class Lesson:
         seed: Of the order, the augmentation and the dropout.
         copies: Adversarial copies of labeled images, with their labels.
         pseudo: Images without a label that an earlier model was sure of, with its classes.
+        synthetic: Generated images with the classes they were made for.
     """
 
     model: nn.Module
@@ -50,6 +52,7 @@ class Lesson:
     seed: int
     copies: LabeledImages | None = None
     pseudo: LabeledImages | None = None
+    synthetic: LabeledImages | None = None
 
 
 def can_batch(model: nn.Module) -> bool:
@@ -100,6 +103,8 @@ def train_batched(
             batch.advance()
             if on_progress is not None and (batch.step % _TELL_EVERY == 0 or not batch.running):
                 on_progress(batch.step, batch.last, f"training {len(lessons)} networks")
+        for one in batch.learners if recipe.decoupled else ():
+            retrain_head(one.model, one.balanced, recipe, seed=one.seed, labels=len(one.labeled))
     seconds = round((time.monotonic() - began) / len(lessons), 3)
     for lesson in lessons:
         lesson.model.zero_grad(set_to_none=True)
@@ -124,7 +129,7 @@ def train_together(
     for place, lesson in enumerate(lessons):
         yield place, train_by(
             recipe, lesson.model, lesson.labeled, seed=lesson.seed, device=device, copies=lesson.copies,
-            pseudo=lesson.pseudo, on_progress=on_progress,
+            pseudo=lesson.pseudo, synthetic=lesson.synthetic, on_progress=on_progress,
         )  # fmt: skip
 
 
@@ -135,7 +140,7 @@ def batches_on(device: torch.device, lessons: Sequence[Lesson]) -> bool:
 
 def _report(learner: Learner, device: torch.device, seconds: float) -> TrainingReport:
     return TrainingReport(
-        epochs=round(learner.looked * learner.mixture.labeled / len(learner.labeled), 2),
+        epochs=round(learner.looked * learner.mixture.labeled / len(learner.balanced.images), 2),
         steps=learner.looked,
         seconds=seconds,
         train_loss=learner.loss,
@@ -145,12 +150,12 @@ def _report(learner: Learner, device: torch.device, seconds: float) -> TrainingR
 
 
 def _parts(lesson: Lesson) -> Parts:
-    return lesson.model, lesson.labeled, lesson.seed, lesson.copies, lesson.pseudo
+    return lesson.model, lesson.labeled, lesson.seed, lesson.copies, lesson.pseudo, lesson.synthetic
 
 
 def _check(lessons: Sequence[Lesson]) -> None:
     for lesson in lessons:
-        check_images(lesson.model, lesson.labeled, lesson.copies, lesson.pseudo, None)
+        check_images(lesson.model, lesson.labeled, lesson.copies, lesson.pseudo, None, lesson.synthetic)
     if len({id(lesson.model) for lesson in lessons}) != len(lessons):
         raise TrainingError("expected a model for each lesson, got one twice; build each its own")
     first, *others = [_shape(lesson.model) for lesson in lessons]

@@ -7,15 +7,17 @@ from torch import Tensor, nn
 
 from pipeline.data.transforms import Augmentation, draw_changes
 from pipeline.randomness import derive_seed
+from pipeline.training.balance import balanced
 from pipeline.training.checkpoint import finite_or_raise
 from pipeline.training.labeled import LabeledImages
+from pipeline.training.mixing import Mixed, draw_mixed
 from pipeline.training.mixture import mix
-from pipeline.training.order import Order
+from pipeline.training.order import BalancedOrder, Order
 from pipeline.training.recipes import SupervisedRecipe
 from pipeline.training.schedule import Schedule
 
-Parts = tuple[nn.Module, LabeledImages, int, LabeledImages | None, LabeledImages | None]
-"""Network, labeled images, seed, adversarial copies and pseudo-labeled images."""
+Parts = tuple[nn.Module, LabeledImages, int, LabeledImages | None, LabeledImages | None, LabeledImages | None]
+"""Network, labeled images, seed, adversarial copies, pseudo-labeled and synthetic images."""
 
 
 class Learner:
@@ -26,23 +28,39 @@ class Learner:
     """
 
     def __init__(self, parts: Parts, recipe: SupervisedRecipe) -> None:
-        self.model, self.labeled, self.seed, copies, pseudo = parts
+        self.model, self.labeled, self.seed, copies, pseudo, synthetic = parts
         self.recipe = recipe
         self.mixture = mix(recipe, len(self.labeled), *(len(extra) if extra else 0 for extra in (copies, pseudo)))
         self.schedule = Schedule(recipe, recipe.steps(len(self.labeled)))
-        self.window = max(recipe.window, -(-len(self.labeled) // self.mixture.labeled))
+        self.balanced = balanced(self.model, recipe, self.labeled, synthetic)
+        self.window = max(recipe.window, -(-len(self.balanced.images) // self.mixture.labeled))
         self.rate_share = float(getattr(self.model, "learning_rate_share", 1.0))
         self.loss, self.looked = float("nan"), 0  # of the last window; steps done then
         mixture = self.mixture
         real = 1 - mixture.copies_weight - mixture.pseudo_weight
         every = [
-            ("labeled", self.labeled, mixture.labeled, real),
+            ("labeled", self.balanced.images, mixture.labeled, real),
             ("pseudo", pseudo, mixture.pseudo, mixture.pseudo_weight),
             ("copies", copies, mixture.copies, mixture.copies_weight),
         ]
         self.sets = [(images, rows, weight) for _, images, rows, weight in every if images is not None and rows]
-        self.orders = [Order(self.seed, name, len(images)) for name, images, rows, _ in every if images and rows]
+        self.orders: list[Order | BalancedOrder] = [self.balanced.order(self.seed)]
+        self.orders += [Order(self.seed, name, len(images)) for name, images, rows, _ in every[1:] if images and rows]
         self.targets = torch.cat([images.targets for images, _, _ in self.sets])  # (N,)
+
+    def factors(self) -> Tensor | None:
+        """Return what each image counts in the loss, float64 (N,) in the order of `targets`; None for 1 each."""
+        if self.balanced.factors is None:
+            return None
+        others = torch.ones(len(self.targets) - len(self.balanced.factors), dtype=torch.float64)
+        return torch.cat([self.balanced.factors, others])
+
+    def mixed(self, step: int, side: int) -> Mixed:
+        """Return how a step's images (B,) are mixed; each copy with itself."""
+        blocks = (self.mixture.labeled, self.mixture.pseudo)
+        drawn = draw_mixed(self.recipe.mixing, blocks, side, seed=self.seed, step=step)
+        copies = torch.arange(sum(blocks), self.recipe.batch_size)
+        return Mixed(torch.cat([drawn.partner, copies]), drawn.keep, drawn.share)
 
     def images(self) -> list[Tensor]:
         """Return labeled, pseudo-labeled and copied images, in the order of `targets`."""

@@ -156,6 +156,8 @@ def train_paper(
         TrainingError: As `train` says, or there are fewer than 2 labeled images.
     """
     check_images(model, labeled, copies, pseudo, None)
+    if labeled.weights is not None:
+        raise TrainingError("expected labeled images without weights for the paper's recipe, got some; drop them")
     if len(labeled) < _LEAST:
         raise TrainingError(f"expected {_LEAST} labeled images or more to split, got {len(labeled)}; label some first")
     began, total, kept = time.monotonic(), recipe.restarts * recipe.epochs, None
@@ -213,7 +215,7 @@ def _join(first: LabeledImages, second: LabeledImages) -> LabeledImages:
 
 
 def _some(images: LabeledImages, which: Tensor) -> LabeledImages:
-    return LabeledImages(images.images[which], images.targets[which], images.ids[which])
+    return images.take(which)
 
 
 def _builder(model: nn.Module) -> Callable[[int], nn.Module]:

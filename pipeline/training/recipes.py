@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Literal
+from typing import Literal, get_args
 
 from pipeline.data.transforms import Augmentation
 from pipeline.errors import TrainingError
+
+Balance = Literal["none", "sampling", "logit_adjustment", "balanced_softmax", "auto"]
+Mixing = Literal["none", "mixup", "cutmix"]
+_QUIET = ("balance", "mixing", "decoupled")  # left out of the repr where they are off
+_BALANCES, _MIXINGS = get_args(Balance), get_args(Mixing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,10 @@ class SupervisedRecipe:
         pseudo_share: The same for pseudo-labeled images. Where copies and pseudo-labels together come to more than
             half, both shrink in proportion: labeled images keep half.
         precision: 'auto' is bfloat16 or float16 on a GPU and float32 elsewhere.
+        balance: What is done for rare classes, see `pipeline.training.balance`: 'none', 'sampling' (classes take turns
+            in the batches), 'logit_adjustment', 'balanced_softmax', or 'auto', which goes by the label counts.
+        mixing: 'none', 'mixup' or 'cutmix', see `pipeline.training.mixing`.
+        decoupled: Train the last layer anew at the end, see `pipeline.training.head`.
     """
 
     optimizer: Literal["adamw", "adam"] = "adamw"
@@ -51,6 +60,20 @@ class SupervisedRecipe:
     copies_share: float = 0.5
     pseudo_share: float = 0.5
     precision: Literal["auto", "float32"] = "auto"
+    balance: Balance = "none"
+    mixing: Mixing = "none"
+    decoupled: bool = False
+
+    def __repr__(self) -> str:
+        """Name every field, but of the newer ones those alone that are on: what was recorded before stays findable.
+
+        >>> "mixing" in repr(SupervisedRecipe()), "mixing='mixup'" in repr(SupervisedRecipe(mixing="mixup"))
+        (False, True)
+        """
+        told = [
+            entry for entry in fields(self) if entry.name not in _QUIET or getattr(self, entry.name) != entry.default
+        ]
+        return f"SupervisedRecipe({', '.join(f'{entry.name}={getattr(self, entry.name)!r}' for entry in told)})"
 
     def __post_init__(self) -> None:
         if self.batch_size < 2 or not 1 <= self.least_steps <= self.most_steps:
@@ -61,6 +84,9 @@ class SupervisedRecipe:
         for name in ("copies_share", "pseudo_share"):
             if not 0 <= getattr(self, name) <= 0.5:
                 raise TrainingError(f"expected {name} in [0, 0.5], got {getattr(self, name)}; half a batch at most")
+        for name, known in (("balance", _BALANCES), ("mixing", _MIXINGS)):
+            if getattr(self, name) not in known:
+                raise TrainingError(f"expected {name} out of {', '.join(known)}, got {getattr(self, name)!r}")
 
     def steps(self, images: int) -> int:
         """Return the step budget for a number of labeled images.

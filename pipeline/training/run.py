@@ -19,11 +19,14 @@ from pipeline.augmentation.adversarial import logits_of_both
 from pipeline.data.transforms import augment, to_float
 from pipeline.models.state import borrowed, device_and_type, seed_global
 from pipeline.randomness import derive_seed
+from pipeline.training.balance import balanced
 from pipeline.training.checkpoint import State, finite_or_raise, read_checkpoint, snapshot, write_checkpoint
 from pipeline.training.inference import inference_batch
 from pipeline.training.labeled import LabeledImages, TrainingReport
+from pipeline.training.losses import class_loss
+from pipeline.training.mixing import Rows, draw_mixed
 from pipeline.training.mixture import mix
-from pipeline.training.order import Order
+from pipeline.training.order import BalancedOrder, Order
 from pipeline.training.recipes import SupervisedRecipe
 from pipeline.training.schedule import Schedule
 
@@ -42,6 +45,7 @@ class Run:
     copies: LabeledImages | None
     pseudo: LabeledImages | None
     validation: LabeledImages | None
+    synthetic: LabeledImages | None = None
     step: int = 0
     seconds: float = 0.0
     loss: float = float("nan")  # of the last full window
@@ -57,11 +61,13 @@ class Run:
         self.pseudo = self.pseudo if self.mixture.pseudo else None
         self.validation = self.validation or None
         self.schedule = Schedule(recipe, recipe.steps(count))
-        self.window = max(recipe.window, -(-count // self.mixture.labeled))
+        self.balanced = balanced(self.model, recipe, self.labeled, self.synthetic)
+        self.window = max(recipe.window, -(-len(self.balanced.images) // self.mixture.labeled))
         self.optimizer = _optimizer(self.model, recipe)
-        self.images = _near(self.labeled.images, self.device)
-        sets = {"labeled": self.labeled, "copies": self.copies, "pseudo": self.pseudo}
-        self.orders = {name: Order(self.seed, name, len(images)) for name, images in sets.items() if images}
+        self.images = _near(self.balanced.images.images, self.device)
+        extra = {"copies": self.copies, "pseudo": self.pseudo}
+        self.orders: dict[str, Order | BalancedOrder] = {"labeled": self.balanced.order(self.seed)}
+        self.orders |= {name: Order(self.seed, name, len(images)) for name, images in extra.items() if images}
         self.half = _half_precision(recipe, self.device)
         self.scaler = torch.amp.GradScaler("cuda", enabled=self.half == torch.float16)
         self.began = time.monotonic()
@@ -86,41 +92,52 @@ class Run:
     def _loss(self) -> Tensor:
         """Return the loss of this step: the weighted mean over labeled images, copies and pseudo-labeled images."""
         mixture, dtype = self.mixture, device_and_type(self.model)[1]
-        images, targets = self._batch()
+        images, rows = self._batch()
         with torch.autocast(self.device.type, dtype=self.half or torch.bfloat16, enabled=self.half is not None):
             if self.copies is None:
-                return self._of_images(self.model(images.to(dtype)), targets)
+                return self._of_images(self.model(images.to(dtype)), rows)
             which = self._draw("copies", mixture.copies)
             copied = to_float(self.copies.images[which].to(self.device), dtype)
             logits, of_copies = logits_of_both(self.model, images.to(dtype), copied)
-            of_images = self._of_images(logits, targets)
-            return of_images + mixture.copies_weight * self._cross_entropy(of_copies, self.copies.targets[which])
+            of_images = self._of_images(logits, rows)
+            return of_images + mixture.copies_weight * self._class_loss(of_copies, self.copies.targets[which])
 
-    def _batch(self) -> tuple[Tensor, Tensor]:
-        """Return this step's labeled and, after them, pseudo-labeled images (B, C, S, S), and their classes (B,)."""
+    def _batch(self) -> tuple[Tensor, Rows]:
+        """Return this step's labeled and, after them, pseudo-labeled images (B, C, S, S), and what they count as.
+
+        Synthetic images are among the labeled ones.
+        """
+        mixture, recipe, drawn = self.mixture, self.recipe, self.balanced
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", self.step))
-        index = self._draw("labeled", self.mixture.labeled)
-        images, targets = self.images[index.to(self.images.device)], self.labeled.targets[index]
-        images = augment(images.to(self.device), generator, self.recipe.augmentation)
-        if self.pseudo is None:
-            return images, targets
-        which = self._draw("pseudo", self.mixture.pseudo)
-        guessed = augment(self.pseudo.images[which].to(self.device), generator, self.recipe.augmentation)
-        return torch.cat([images, guessed]), torch.cat([targets, self.pseudo.targets[which]])
+        index = self._draw("labeled", mixture.labeled)
+        images, targets = self.images[index.to(self.images.device)], drawn.images.targets[index]
+        images = augment(images.to(self.device), generator, recipe.augmentation)
+        if self.pseudo is not None:
+            which = self._draw("pseudo", mixture.pseudo)
+            guessed = augment(self.pseudo.images[which].to(self.device), generator, recipe.augmentation)
+            images, targets = torch.cat([images, guessed]), torch.cat([targets, self.pseudo.targets[which]])
+        factors = None if drawn.factors is None else drawn.factors[index]
+        if recipe.mixing == "none":
+            return images, Rows(targets, factors)
+        blocks = (mixture.labeled, mixture.pseudo)
+        mixed = draw_mixed(recipe.mixing, blocks, images.shape[-1], seed=self.seed, step=self.step)
+        return mixed.images(images), Rows(targets, factors, mixed)
 
-    def _of_images(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def _of_images(self, logits: Tensor, rows: Rows) -> Tensor:
         """Return the part of the loss that labeled and pseudo-labeled images have."""
-        mixture = self.mixture
+        if rows.mixed is not None:
+            return rows.mixed.loss(lambda others: self._of_images(logits, rows.classes_of(others)))
+        mixture, targets = self.mixture, rows.targets
         weight = 1 - mixture.copies_weight - mixture.pseudo_weight
         real = mixture.labeled
-        of_labels = weight * self._cross_entropy(logits[:real], targets[:real])
+        of_labels = weight * self._class_loss(logits[:real], targets[:real], rows.factors)
         if self.pseudo is None:
             return of_labels
-        return of_labels + mixture.pseudo_weight * self._cross_entropy(logits[real:], targets[real:])
+        return of_labels + mixture.pseudo_weight * self._class_loss(logits[real:], targets[real:])
 
-    def _cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
-        smoothing = self.recipe.label_smoothing
-        return functional.cross_entropy(logits, targets.to(logits.device), label_smoothing=smoothing)
+    def _class_loss(self, logits: Tensor, targets: Tensor, factors: Tensor | None = None) -> Tensor:
+        smoothing, offsets = self.recipe.label_smoothing, self.balanced.offsets
+        return class_loss(logits, targets, offsets=offsets, factors=factors, smoothing=smoothing)
 
     def _draw(self, name: str, wanted: int) -> Tensor:
         """Return the positions (wanted,) of this step."""
@@ -142,7 +159,7 @@ class Run:
         if self.kept:
             self.model.load_state_dict(self.kept)
         return TrainingReport(
-            epochs=round(self.step * self.mixture.labeled / len(self.labeled), 2),
+            epochs=round(self.step * self.mixture.labeled / len(self.balanced.images), 2),
             steps=self.step,
             seconds=round(self.seconds + time.monotonic() - self.began, 3),
             train_loss=self.loss,
@@ -155,6 +172,7 @@ class Run:
         """What makes this run this run; a checkpoint with another key is not taken up."""
         given = (self.labeled, self.copies, self.pseudo, self.validation)
         sets = [images.fingerprint() if images else "-" for images in given]
+        sets += [f"synthetic={self.synthetic.fingerprint()}"] if self.synthetic else []
         return f"{self.recipe!r} seed={self.seed} {getattr(self.model, 'architecture', '')} {' '.join(sets)}"
 
     def save(self, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,10 +13,12 @@ from torch import nn
 from pipeline.augmentation.adversarial import check_copies
 from pipeline.errors import TrainingError
 from pipeline.models.state import private_randomness
+from pipeline.training.head import check_two_parts, retrain_head
 from pipeline.training.labeled import LabeledImages, TrainingReport
 from pipeline.training.mixture import check_pseudo
 from pipeline.training.recipes import SupervisedRecipe
-from pipeline.training.run import Run
+from pipeline.training.run import Run, validate
+from pipeline.training.synthetic import check_synthetic
 
 Progress = Callable[[int, int, str], None]
 
@@ -32,6 +35,7 @@ def train(
     copies: LabeledImages | None = None,
     pseudo: LabeledImages | None = None,
     validation: LabeledImages | None = None,
+    synthetic: LabeledImages | None = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 10.0,
     on_progress: Progress | None = None,
@@ -50,6 +54,8 @@ def train(
         pseudo: Images without a label that an earlier model was sure of, with its classes (CEAL). They change what
             is learned, never how long: the labeled images alone set the steps.
         validation: Images whose labels were known beforehand; the weights best on them are kept.
+        synthetic: Generated images with the classes they were made for, under negative ids. They are drawn together
+            with the labeled ones, each weighing its weight; the labeled images alone set the steps.
         checkpoint: A file to take up from when it is there, and to write to on the way and at the end.
         checkpoint_seconds: Least time between two writes.
         on_progress: Called with (steps done, steps planned, a line to show); raising stops the training.
@@ -58,12 +64,15 @@ def train(
         A report of what was done.
 
     Raises:
-        TrainingError: There is nothing to learn from, a class is out of range, a copy or a pseudo-label does not
-            belong, or the loss is not finite.
+        TrainingError: There is nothing to learn from, a class is out of range, a copy, a pseudo-label or a
+            synthetic image does not belong, or the loss is not finite.
     """
-    check_images(model, labeled, copies, pseudo, validation)
+    synthetic = synthetic or None
+    check_images(model, labeled, copies, pseudo, validation, synthetic)
+    if recipe.decoupled:
+        check_two_parts(model)
     with private_randomness():
-        run = Run(model.to(device), labeled, recipe, seed, device, copies, pseudo, validation)
+        run = Run(model.to(device), labeled, recipe, seed, device, copies, pseudo, validation, synthetic)
         run.resume(checkpoint)
         written = time.monotonic()
         model.train()
@@ -77,9 +86,20 @@ def train(
         report = run.finish()
         if checkpoint is not None:
             run.save(checkpoint)
+        if recipe.decoupled:
+            report = _with_new_head(run, report)
     model.zero_grad(set_to_none=True)
     model.eval()
     return report
+
+
+def _with_new_head(run: Run, report: TrainingReport) -> TrainingReport:
+    """Train the head of a finished run's model anew; a run that is taken up does it again, with the same result."""
+    began = time.monotonic()
+    retrain_head(run.model, run.balanced, run.recipe, seed=run.seed, labels=len(run.labeled))
+    accuracy = None if run.validation is None else validate(run.model, run.validation, run.device)[1]
+    seconds = round(report.seconds + time.monotonic() - began, 3)
+    return replace(report, seconds=seconds, validation_accuracy=accuracy)
 
 
 def check_images(
@@ -88,6 +108,7 @@ def check_images(
     copies: LabeledImages | None,
     pseudo: LabeledImages | None,
     validation: LabeledImages | None,
+    synthetic: LabeledImages | None = None,
 ) -> None:
     """Make sure that a model can learn from these images, and that they belong together.
 
@@ -98,9 +119,11 @@ def check_images(
         raise TrainingError("expected labeled images, got none; label some first")
     classes = getattr(getattr(model, "architecture", None), "classes", None)
     named = {"labeled": labeled, "copies": copies, "pseudo-labeled": pseudo, "validation": validation}
-    for name, images in named.items():
+    for name, images in {**named, "synthetic": synthetic}.items():
         if images is None or len(images) == 0:
             continue
+        if images.weights is not None and name not in ("labeled", "synthetic"):
+            raise TrainingError(f"expected weights on labeled and synthetic images alone, got {name} ones with weights")
         low, high = int(images.targets.min()), int(images.targets.max())
         if low < 0 or (classes is not None and high >= classes):
             raise TrainingError(f"expected {name} classes from 0 to {classes}, exclusive, got {low} to {high}")
@@ -110,3 +133,5 @@ def check_images(
         check_copies(copies, labeled, validation)
     if pseudo is not None and len(pseudo):
         check_pseudo(pseudo, labeled, validation)
+    if synthetic is not None and len(synthetic):
+        check_synthetic(synthetic, labeled, validation)

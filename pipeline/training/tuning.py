@@ -219,7 +219,7 @@ def _untried(recipe: SupervisedRecipe, labeled: LabeledImages) -> Trial:
 
 
 def _where(images: LabeledImages, mask: Tensor) -> LabeledImages:
-    return LabeledImages(images.images[mask], images.targets[mask], images.ids[mask])
+    return images.take(mask)
 
 
 def _standard_error(values: Sequence[float]) -> float:
