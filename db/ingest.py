@@ -18,6 +18,7 @@ from db.errors import InvalidInput
 from db.imports import label_samples
 from db.records import Actor, NewSample, NewShard, Registered, Role
 from db.sql import BATCH, among, chunks, insert_new
+from db.synthetic_guard import refuse_synthetic
 from db.tables import ClassRow, ProjectRow, SampleRow, ShardRow
 
 LabelUse = Literal["use", "hide", "ignore"]
@@ -45,7 +46,8 @@ def register_shard(
 
     Raises:
         PermissionDenied: below administrator in the project.
-        InvalidInput: for an unknown class, split or path; nothing is registered then.
+        InvalidInput: for an unknown class, split or path, or (with the thousand that it comes
+            with) an image that a generator made; nothing is registered then.
     """
     if labels not in ("use", "hide", "ignore"):
         raise InvalidInput(f"expected labels 'use', 'hide' or 'ignore', got {labels!r}; choose one")
@@ -155,6 +157,7 @@ def _register(
 ) -> tuple[int, int]:
     before = _ids(session, project_id, [sample.sha256 for sample in part])
     fresh = {sample.sha256: sample for sample in reversed(part) if sample.sha256 not in before}
+    refuse_synthetic(session, fresh.values())
     originals = files.register(session, project_id, "original", [item.copied for item in fresh.values() if item.copied])
     at = now(session)
     base = {"project_id": project_id, "shard_id": shard_id, "created_at": at}

@@ -57,11 +57,12 @@ def integer(value: object, what: str, low: int, high: int) -> int:
     return value
 
 
-def share(value: object, what: str) -> float:
-    """Return a number within [0, 1]."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
-        raise InvalidInput(f"expected {what} from 0 to 1, got {value!r}; choose one in that range")
-    return float(value)
+def share(value: object, what: str, *, most: float = 1) -> float:
+    """Return a number within [0, most]."""
+    number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else value
+    if not 0 <= number <= most:
+        raise InvalidInput(f"expected {what} from 0 to {most:g}, got {value!r}; choose one in that range")
+    return float(number)
 
 
 def answer_id(value: object, what: str = "an answer's id") -> str:

@@ -11,6 +11,7 @@ from db.clock import now
 from db.labels import resolve
 from db.records import ClassRecord, ClassUsage, Project
 from db.sql import chunks
+from db.synthetic_states import forget_class
 from db.tables import (
     AnnotationEventRow,
     AnnotationRow,
@@ -79,7 +80,7 @@ def drop(session: Session, project: Project, old: ClassRecord, actor_id: int) ->
         LabelTableRow.project_id == project.id, LabelTableRow.class_id == old.id
     )
     touched = set(session.scalars(labels)) | set(session.scalars(_named_in_events(project.id, family)))
-    _forget(session, project.id, old)
+    _forget(session, project.id, old, actor_id)
     given = AnnotationRow.project_id == project.id, AnnotationRow.class_id.in_(family)
     notes = session.scalars(select(AnnotationRow.id).where(*given, AnnotationRow.withdrawn_at.is_(None))).all()
     take_back(session, project.id, notes, actor_id, f"the class {old.name} was removed")
@@ -88,12 +89,12 @@ def drop(session: Session, project: Project, old: ClassRecord, actor_id: int) ->
     settle_open(session, project.id)
 
 
-def _forget(session: Session, project_id: int, old: ClassRecord) -> None:
+def _forget(session: Session, project_id: int, old: ClassRecord, actor_id: int) -> None:
     """Take the class out of all that is no history: gold, known classes, synthetic images, queries that name it."""
     at = now(session)
     gold = GoldRow.class_id == old.id, GoldRow.retired_at.is_(None)
     session.execute(update(GoldRow).where(*gold).values(retired_at=at))
-    session.execute(update(SyntheticSampleRow).where(SyntheticSampleRow.class_id == old.id).values(state="rejected"))
+    forget_class(session, project_id, old.id, old.name, actor_id)
     known = SampleRow.project_id == project_id, SampleRow.known_class_id == old.id
     session.execute(update(SampleRow).where(*known).values(known_class_id=None, known_hidden=False))
     senseless = or_(

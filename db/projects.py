@@ -34,6 +34,10 @@ _KEYS = "123456789qwertyuiopasdghjklcvbnm"  # digits first; u, x, f, z, g and sp
 _RESERVED = frozenset("uxfzg0")
 MOST_CLASSES = 1000
 KINDS = ("labeling", "simulation")
+BALANCES = ("auto", "none", "sampling", "logit_adjustment", "balanced_softmax")
+GENERATORS = ("none", "gan", "translation")
+FEWEST_TO_GENERATE = 20  # below so many real images of a class the gate refuses (generation-and-attacks 1.1)
+MOST_COPY_CHECKS = 0.2
 SHOW_WHY = ("on request", "after", "never")
 
 
@@ -69,6 +73,10 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "confirm_confidence": lambda value: inputs.share(value, "confirm_confidence"),
     "spot_check_share": lambda value: inputs.share(value, "spot_check_share"),
     "show_why": lambda value: _one_of(value, "when to show why an image is asked", SHOW_WHY),
+    "balance": lambda value: _one_of(value, "how training evens out classes", BALANCES),
+    "generate": lambda value: _one_of(value, "what makes images of rare classes", GENERATORS),
+    "generate_below": _number("generate_below", FEWEST_TO_GENERATE, 1_000_000),
+    "copy_check_share": lambda value: inputs.share(value, "copy_check_share", most=MOST_COPY_CHECKS),
     "holdout_size": _number("holdout_size", 0, 1_000_000),
     "holdout_share": lambda value: inputs.share(value, "holdout_share"),
     "guidelines": lambda value: inputs.body(value, "guidelines", longest=200_000),

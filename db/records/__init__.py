@@ -44,6 +44,22 @@ from db.records.quality import (
 )
 from db.records.rounds import DueRound, Finished, Holdout, NewQuery, NewQueue, Round, RoundSummary
 from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
+from db.records.synthetic import (
+    GateDecision,
+    GeneratorKind,
+    GeneratorVersion,
+    NewCandidate,
+    NewCandidates,
+    NewGateDecision,
+    NewGeneratorVersion,
+    SyntheticCounts,
+    SyntheticEvent,
+    SyntheticGroup,
+    SyntheticSample,
+    SyntheticState,
+    SyntheticVerdict,
+    TrainingSynthetic,
+)
 from db.records.why import ClassName, Neighbor, Why
 
 __all__ = [
@@ -69,6 +85,9 @@ __all__ = [
     "DueRound",
     "ExportReport",
     "Finished",
+    "GateDecision",
+    "GeneratorKind",
+    "GeneratorVersion",
     "GivenLabel",
     "GivenLabels",
     "Gold",
@@ -85,8 +104,12 @@ __all__ = [
     "ModelVersion",
     "Neighbor",
     "NewApiToken",
+    "NewCandidate",
+    "NewCandidates",
     "NewComparison",
     "NewFile",
+    "NewGateDecision",
+    "NewGeneratorVersion",
     "NewInvitation",
     "NewModelVersion",
     "NewQuery",
@@ -118,9 +141,16 @@ __all__ = [
     "RoundSummary",
     "RunState",
     "Standing",
+    "SyntheticCounts",
+    "SyntheticEvent",
+    "SyntheticGroup",
+    "SyntheticSample",
+    "SyntheticState",
+    "SyntheticVerdict",
     "TeamRecord",
     "TokenHolder",
     "TrainingCopy",
+    "TrainingSynthetic",
     "User",
     "VoteEntry",
     "Votes",

@@ -20,6 +20,7 @@ class NewModelVersion:
     seed: int
     labels_used: int
     copies_used: int = 0
+    synthetic_used: int = 0
     round_id: int | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     predictions: Sequence[tuple[int, int, float]] = ()
@@ -42,6 +43,7 @@ class ModelVersion:
     seed: int
     labels_used: int
     copies_used: int
+    synthetic_used: int
     metrics: Mapping[str, Any]
     current: bool
     created_at: int

@@ -15,7 +15,10 @@ class ProjectSpec:
     model is sure of (`confirm_confidence` at least) go into the grid, and `spot_check_share` of those are asked again
     singly. `show_why` is 'on request', 'after' (each answer) or 'never'. `weights` is what training starts from: ''
     (random), 'download' or the path of a safetensors file. `cold_start` is the strategy that chooses while there is no
-    model. The rounds of a project of kind 'simulation' are never due: whoever simulates runs them.
+    model. `balance` evens out classes with few labels in training ('auto' looks at the counts). `generate` says what
+    makes images of classes with fewer than `generate_below` labels. `copy_check_share` of what a person sees are
+    adversarial copies, shown to check that their class is still seen. The rounds of a project of kind 'simulation' are
+    never due: whoever simulates runs them.
     """
 
     name: str
@@ -36,6 +39,10 @@ class ProjectSpec:
     confirm_confidence: float = 0.95
     spot_check_share: float = 0.05
     show_why: Literal["on request", "after", "never"] = "on request"
+    balance: Literal["none", "sampling", "logit_adjustment", "balanced_softmax", "auto"] = "auto"
+    generate: Literal["none", "gan", "translation"] = "none"
+    generate_below: int = 100
+    copy_check_share: float = 0.02
     holdout_size: int = 100
     holdout_share: float = 0.2
     guidelines: str = ""
@@ -110,6 +117,10 @@ class Project:
     confirm_confidence: float
     spot_check_share: float
     show_why: str
+    balance: str
+    generate: str
+    generate_below: int
+    copy_check_share: float
     holdout_size: int
     holdout_share: float
     guidelines: str

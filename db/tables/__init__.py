@@ -15,12 +15,12 @@ from db.tables.models import (
     PredictionRow,
     PseudoLabelRow,
     RoundModelRow,
-    SyntheticSampleRow,
 )
 from db.tables.people import ApiTokenRow, InvitationRow, MembershipRow, SessionRow, ThrottleRow, UserRow
 from db.tables.projects import ClassRow, ProjectRow
 from db.tables.rounds import QueryRow, RoundRow
 from db.tables.samples import FileRow, SampleRow, ShardRow
+from db.tables.synthetic import GateDecisionRow, GeneratorVersionRow, SyntheticEventRow, SyntheticSampleRow
 
 __all__ = [
     "AdversarialCopyRow",
@@ -36,6 +36,8 @@ __all__ = [
     "ComparisonRow",
     "ComparisonRunRow",
     "FileRow",
+    "GateDecisionRow",
+    "GeneratorVersionRow",
     "GoldRow",
     "InvitationRow",
     "JobRow",
@@ -52,6 +54,7 @@ __all__ = [
     "SampleRow",
     "SessionRow",
     "ShardRow",
+    "SyntheticEventRow",
     "SyntheticSampleRow",
     "ThrottleRow",
     "UserRow",

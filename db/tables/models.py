@@ -1,11 +1,11 @@
-"""Model versions, their predictions on the holdout, adversarial copies, pseudo-labels and synthetic samples."""
+"""Model versions, their predictions on the holdout, adversarial copies and pseudo-labels."""
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.tables.base import Base, Id, Json, Ref, Str, Time, one_of, unique_where
+from db.tables.base import Base, Id, Json, Ref, Str, Time, unique_where
 
 
 class ModelVersionRow(Base):
@@ -28,6 +28,7 @@ class ModelVersionRow(Base):
     seed: Mapped[Time]
     labels_used: Mapped[int]
     copies_used: Mapped[int]
+    synthetic_used: Mapped[int] = mapped_column(server_default="0")  # counted apart from labels
     metrics: Mapped[Json]
     is_current: Mapped[bool]
     created_at: Mapped[Time]
@@ -79,28 +80,4 @@ class PseudoLabelRow(Base):
     round_id: Mapped[Ref] = mapped_column(ForeignKey("rounds.id"))
     file_id: Mapped[Ref] = mapped_column(ForeignKey("files.id"))
     count: Mapped[int]
-    created_at: Mapped[Time]
-
-
-class SyntheticSampleRow(Base):
-    """An image made by the generator; never shown as real, never in a test set."""
-
-    __tablename__ = "synthetic_samples"
-    __table_args__ = (
-        UniqueConstraint("file_id", "file_row"),
-        ForeignKeyConstraint(
-            ["project_id", "class_id"], ["classes.project_id", "classes.id"], name="fk_synthetic_samples_class"
-        ),
-        one_of("state", "candidate", "accepted", "rejected"),
-    )
-
-    id: Mapped[Id]
-    project_id: Mapped[Ref] = mapped_column(ForeignKey("projects.id"))
-    class_id: Mapped[Ref]
-    file_id: Mapped[Ref] = mapped_column(ForeignKey("files.id"))
-    row: Mapped[int] = mapped_column("file_row")
-    generator_file_id: Mapped[Ref | None] = mapped_column(ForeignKey("files.id"))
-    seed: Mapped[Time]
-    quality: Mapped[Json]
-    state: Mapped[Str]
     created_at: Mapped[Time]

@@ -42,6 +42,10 @@ class ProjectRow(Base):
     confirm_confidence: Mapped[float] = mapped_column(server_default="0.95")  # of those, at least
     spot_check_share: Mapped[float] = mapped_column(server_default="0.05")  # of confirmed ones, asked again singly
     show_why: Mapped[Str] = mapped_column(server_default="on request")
+    balance: Mapped[Str] = mapped_column(server_default="none")  # how training evens out classes
+    generate: Mapped[Str] = mapped_column(server_default="none")  # what makes images of rare classes ...
+    generate_below: Mapped[int] = mapped_column(server_default="100")  # ... that have fewer labels than this
+    copy_check_share: Mapped[float] = mapped_column(server_default="0")  # copies that annotators see as a check
     holdout_size: Mapped[int]
     holdout_share: Mapped[float]
     guidelines: Mapped[Str]

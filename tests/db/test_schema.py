@@ -58,6 +58,11 @@ UNIQUE = {  # name -> table, columns: what must never happen twice
     "uq_comparison_runs_comparison_id_arm_seed": ("comparison_runs", ["comparison_id", "arm", "seed"]),
     "uq_comparison_points_run_id_labels": ("comparison_points", ["run_id", "labels"]),
     "uq_comparison_files_comparison_id_kind_name": ("comparison_files", ["comparison_id", "kind", "name"]),
+    "uq_generator_versions_project_id_key": ("generator_versions", ["project_id", "key"]),
+    "uq_generator_versions_project_id_number": ("generator_versions", ["project_id", "number"]),
+    "uq_synthetic_samples_file_id_file_row": ("synthetic_samples", ["file_id", "file_row"]),
+    "uq_gate_decisions_generator_version_id_class_id": ("gate_decisions", ["generator_version_id", "class_id"]),
+    "uq_synthetic_events_request_id": ("synthetic_events", ["request_id"]),
 }
 
 
@@ -239,6 +244,6 @@ def test_alembic_runs_from_its_own_command_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "alembic", "-c", str(ini), "-x", f"url=sqlite:///{tmp_path}/x.db"]
     subprocess.run([*command, "upgrade", "head"], check=True, capture_output=True)
     shown = subprocess.run([*command, "current"], check=True, capture_output=True, text=True)
-    assert "0004 (head)" in shown.stdout
+    assert "0005 (head)" in shown.stdout
     with connect_engine(normalize_url(f"sqlite:///{tmp_path}/x.db", tmp_path)).connect() as connection:
         assert set(inspect(connection).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
