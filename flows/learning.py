@@ -17,7 +17,8 @@ from flows.files import new_file
 from flows.outputs import fold, live_positions
 from flows.report import Reporter
 from flows.store import Store
-from flows.training_data import open_pool, read_training_data
+from flows.training_data import open_pool, read_training_data, read_unlabeled
+from pipeline.augmentation.adversarial_training import Trades
 from pipeline.models.base import Classifier
 from pipeline.models.registry import build_model
 from pipeline.models.store import load_model, save_model
@@ -62,15 +63,17 @@ def train_version(
     model = new_model(project, seed)
     folder = store.settings.project_folder(project.id, "models")
     checkpoint = folder / f"{name}-{len(data.labeled.ids)}-{project.outputs}.checkpoint"
+    recipe = recipe_by_name(project.recipe)
     report = train(
         model,
         data.labeled,
-        recipe_by_name(project.recipe),
+        recipe,
         seed=seed,
         device=device,
         copies=data.copies,
         pseudo=data.pseudo,
         validation=data.validation,
+        unlabeled=read_unlabeled(store, project) if isinstance(recipe.adversarial, Trades) else None,
         checkpoint=checkpoint,
         on_progress=reporter.progress,
     )
@@ -78,7 +81,7 @@ def train_version(
     new = NewModelVersion(
         file=file,
         architecture=project.model,
-        recipe=repr(recipe_by_name(project.recipe)),
+        recipe=repr(recipe),
         strategy=project.strategy,
         seed=seed,
         labels_used=len(data.labeled.ids),

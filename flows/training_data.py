@@ -15,9 +15,12 @@ from db import samples
 from db.records import PoolIndex, Project
 from flows.outputs import to_live
 from flows.store import Store
+from pipeline.augmentation.adversarial_training import UnlabeledImages
 from pipeline.data.pool import ImagePool
 from pipeline.files import check_file
 from pipeline.randomness import per_sample_uniform
+from pipeline.strategies.copies import WithCopies, copy_rounds
+from pipeline.strategies.registry import get_strategy
 from pipeline.training.labeled import LabeledImages
 
 logger = logging.getLogger(__name__)
@@ -82,7 +85,7 @@ def _labeled_images(
 def _read_copies(store: Store, project: Project, labeled: LabeledImages) -> LabeledImages | None:
     """Read the copies of these labels; an answer that came since the labels were read waits for the next training."""
     known = dict(zip(labeled.ids.tolist(), labeled.targets.tolist(), strict=True))
-    found = copy_store.copies_for_training(store.database, project.id, last_rounds=COPY_ROUNDS)
+    found = copy_store.copies_for_training(store.database, project.id, last_rounds=_rounds_of_copies(project))
     rows = [row for row in found if known.get(row.sample_id) == row.position]
     if not rows:
         return None
@@ -97,6 +100,26 @@ def _read_copies(store: Store, project: Project, labeled: LabeledImages) -> Labe
         targets=torch.tensor([row.position for row in rows]),
         ids=torch.tensor([row.sample_id for row in rows]),
     )
+
+
+def _rounds_of_copies(project: Project) -> int:
+    """Return of how many rounds the copies train: those made anew are all in the last one."""
+    strategy = get_strategy(project.strategy)
+    if isinstance(strategy, WithCopies) and strategy.made == "anew":
+        return 1
+    return copy_rounds(strategy, COPY_ROUNDS) or COPY_ROUNDS
+
+
+def read_unlabeled(store: Store, project: Project) -> UnlabeledImages | None:
+    """Read images of the pool that nobody labeled, for a recipe that learns from them; as many as fit into memory."""
+    index = samples.pool_index(store.database, project.id, splits=("pool",), labeled=False)
+    if not len(index.ids):
+        return None
+    pool = open_pool(store, index)
+    most = max(1, PSEUDO_BYTES // int(np.prod(pool.image_shape)))
+    order = np.argsort(per_sample_uniform(project.seed, index.ids, "unlabeled"), kind="stable")
+    ids = np.sort(index.ids[order[:most]])
+    return UnlabeledImages(images=pool.take(ids), ids=torch.from_numpy(ids))
 
 
 def _read_pseudo_labels(store: Store, project: Project, labeled: LabeledImages) -> LabeledImages | None:
