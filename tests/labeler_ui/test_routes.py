@@ -180,6 +180,7 @@ def test_the_image_is_the_one_that_was_packed(client: TestClient, seeded: Seeded
 ROUTES = [
     *(("post", "claims"), ("post", "answers"), ("post", "undo"), ("get", "images/1"), ("get", "recent")),
     *(("get", "queries/1/why"), ("get", "queries/1/copy"), ("get", "queries/1/difference")),
+    ("get", "queries/1/image"),
 ]
 
 
