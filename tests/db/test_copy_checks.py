@@ -280,7 +280,7 @@ def test_exports_leave_it_out(database: Database) -> None:
 
 def test_its_picture_is_for_whoever_is_asked_and_for_reviewers(database: Database) -> None:
     scene = make_scene(database, 12)
-    ask(scene)
+    ask(scene, details={"strategy": "dfal", "place": 1, "pool": 12})
     asked, checks = split(scene, scene.claim(scene.ada, 20))
     bob = annotator(scene, "bob")
     place = copy_answers.picture_to_label(database, scene.ada, scene.id, checks[0].query_id)

@@ -18,6 +18,7 @@ from labeler_ui import quality_words as words
 from tests.labeler_ui.conftest import token_for
 from tests.labeler_ui.seed import Seeded
 from tests.labeler_ui.test_quality_page import page
+from tests.labeler_ui.test_review_page import unescaped
 from tests.labeler_ui.test_routes import claim, entry, send
 
 pytestmark = pytest.mark.filterwarnings("ignore::starlette.exceptions.StarletteDeprecationWarning")
@@ -30,9 +31,9 @@ def png(shade: int) -> bytes:
 
 
 def next_round_with_check(client: TestClient, seeded: Seeded) -> int:
-    """Answer the first round and ask a second one, with a check of its first image's copy; returns its sample id."""
+    """Answer all of the first round and ask a second one, with a check of its first image's copy; returns the image."""
     database, actor, project = seeded.database, seeded.actor, seeded.project
-    while queries := [query for query in claim(client, seeded, count=20) if not query["reserve"]]:
+    while queries := claim(client, seeded, count=20):
         send(client, seeded, *(entry(seeded, query) for query in queries))
     turn = rounds.begin_round(database, actor, project.id)
     data = png(200)
@@ -104,7 +105,7 @@ def test_the_quality_page_says_what_people_saw(client: TestClient, seeded: Seede
 
 def _texts(test: AppTest) -> str:
     assert not test.exception
-    return " ".join(str(item.value) for kind in (test.caption, test.warning, test.markdown) for item in kind)
+    return unescaped(" ".join(str(item.value) for kind in (test.caption, test.warning, test.markdown) for item in kind))
 
 
 def test_the_words() -> None:
