@@ -14,6 +14,7 @@ from db.engine import Database
 from db.errors import Conflict, InvalidInput, NotFound
 from db.records import Actor, Answer, Receipt, RecentAnswer, Role
 from db.tables import AnnotationEventRow, AnnotationRow, ClaimRow, ProjectRow, QueryRow
+from db.votes import NO_VOTES
 
 __all__ = ["Answer", "Receipt", "recent", "submit", "undo"]
 
@@ -75,7 +76,7 @@ def _save(session: Session, user_id: int, query: QueryRow, answer: Answer, diges
         return _event(session, query, user_id, answer, draft, digest, "draft")
     answering.accept(session, query, claim, answer)
     grid.spot_check(session, query, answer)
-    if query.kind != "gold":
+    if query.kind not in NO_VOTES:
         webhooks.announce_answer(session, query, user_id, answer)
     receipt = answering.finish(session, query, answer.answer_id)
     return _event(session, query, user_id, answer, receipt, digest, "answer")
@@ -84,7 +85,7 @@ def _save(session: Session, user_id: int, query: QueryRow, answer: Answer, diges
 def _event(
     session: Session, query: QueryRow, user_id: int, answer: Answer, receipt: Receipt, digest: str, kind: str
 ) -> Receipt:
-    counts = kind == "answer" and query.kind != "gold"
+    counts = kind == "answer" and query.kind not in NO_VOTES
     what = {"outcome": answer.outcome, "class_id": answer.class_id, "target_id": answer.supersedes}
     return answering.record(session, query, user_id, receipt, digest, asdict(answer), kind=kind, counts=counts, **what)
 
@@ -140,7 +141,9 @@ def _undo(
     gone = "Taken back; others answer this image now." if query.state == "open" else "Taken back; it is asked no more."
     message = "" if claim is not None else gone
     receipt = answering.finish(session, query, undo_id, message)
-    return answering.record(session, query, user_id, receipt, digest, payload, counts=query.kind != "gold", **event)
+    return answering.record(
+        session, query, user_id, receipt, digest, payload, counts=query.kind not in NO_VOTES, **event
+    )
 
 
 def _with_claim(session: Session, user_id: int, project_id: int, answer_id: str, receipt: Receipt) -> Receipt:

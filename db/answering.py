@@ -32,6 +32,7 @@ from db.tables import (
     QueryRow,
     SampleRow,
 )
+from db.votes import NO_VOTES
 
 FULL = "Enough others have answered this image; your answer is kept as a draft."
 ANSWERED = "You have answered this image already; undo that answer to give another."
@@ -158,7 +159,7 @@ def _close_if_full(session: Session, query: QueryRow, at: int) -> None:
     votes = list(session.scalars(select(AnnotationRow.class_id).where(*voted)))
     if len(votes) < query.slots:
         return
-    if query.kind != "gold" and _one_more(session, query, votes):
+    if query.kind not in NO_VOTES and _one_more(session, query, votes):
         query.slots += 1
     else:
         query.state, query.closed_at = "closed", at
@@ -210,7 +211,8 @@ def withdraw(session: Session, query: QueryRow, note: AnnotationRow, lease_ms: i
         .values(state="undone")
     )
     query.decided = False
-    if query.state == "closed" and not _asked_elsewhere(session, query) and not reviewed(session, query.sample_id):
+    over = _asked_elsewhere(session, query) or reviewed(session, query.sample_id)
+    if query.state == "closed" and (query.kind == "copy_check" or not over):  # a copy's check asks nothing of the image
         query.state, query.closed_at = "open", None
     session.flush()
     taken = assign(session, [query], note.user_id, at=at, until=at + lease_ms) if query.state == "open" else []

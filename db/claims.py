@@ -19,11 +19,11 @@ from db.clock import now
 from db.engine import Database
 from db.records import Actor, ClaimedQuery, Role, Waiting
 from db.tables import AnnotationRow, ClaimRow, ProjectRow, QueryRow
-from db.votes import is_about_the_image
+from db.votes import NO_VOTES, is_about_the_image
 
 LEASE_SECONDS = 120
 MOST_AT_ONCE = 1000
-_UNSEEN = {"gold": "learn", "spot_check": "learn"}  # quality checks look like any other query
+_UNSEEN = {"gold": "learn", "spot_check": "learn", "copy_check": "learn"}  # quality checks look like any other query
 _QUEUE = (QueryRow.reserve, QueryRow.round_id, QueryRow.rank, QueryRow.id)
 _ATTEMPTS = 3
 IN_GRID = QueryRow.kind == "confirm"
@@ -160,14 +160,13 @@ def _slots_taken(at: int) -> ScalarSelect[int]:
 
 def _answerable(base: Select[tuple[QueryRow]], user_id: int, project_id: int) -> Select[tuple[QueryRow]]:
     """Open queries that the user neither holds nor answered; a check may have shown them the sample before."""
-    check = QueryRow.kind.in_(("gold", "spot_check"))
-    same = or_(AnnotationRow.query_id == QueryRow.id, and_(~check, AnnotationRow.sample_id == QueryRow.sample_id))
+    check = QueryRow.kind.in_((*NO_VOTES, "spot_check"))
+    same = or_(AnnotationRow.query_id == QueryRow.id, and_(~check, is_about_the_image()))
     answered = select(AnnotationRow.id).where(
         AnnotationRow.sample_id == QueryRow.sample_id,
         AnnotationRow.user_id == user_id,
         AnnotationRow.withdrawn_at.is_(None),
         same,
-        is_about_the_image(),
     )
     mine = select(ClaimRow.id).where(
         ClaimRow.query_id == QueryRow.id, ClaimRow.user_id == user_id, ClaimRow.state.in_(("leased", "done"))

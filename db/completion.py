@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from db import webhooks
 from db.claims import MARKED_WRONG
 from db.clock import now
+from db.copy_answers import checks_of_round
 from db.labels import resolve
 from db.outbox import ring
 from db.tables import (
@@ -27,7 +28,7 @@ from db.tables import (
     QueryRow,
     RoundRow,
 )
-from db.votes import is_about_the_image
+from db.votes import NO_VOTES, is_about_the_image
 from db.workforce import who_may_answer
 
 ACTIVE_MS = 3_600_000  # who claimed or answered within the last hour is at work
@@ -71,6 +72,8 @@ def close_round(session: Session, turn: RoundRow, user_id: int) -> None:
     """Close a complete round: what nobody can finish is decided by the votes there are, or set aside without any."""
     for query_id in _seen(session, turn.id):
         _end(session, query_id, user_id)
+    if found := checks_of_round(session, turn.id):
+        turn.diagnostics = {**turn.diagnostics, **found}
     turn.state, turn.closed_at = "closed", now(session)
     session.flush()
 
@@ -94,7 +97,7 @@ def _end(session: Session, query_id: int, user_id: int) -> None:
             query_id=query_id,
             user_id=user_id,
             kind="decide",
-            counts=query.kind != "gold",
+            counts=query.kind not in NO_VOTES,
             slots=query.slots,
             digest="",
             payload={},
@@ -119,12 +122,12 @@ def _fresh_left(session: Session, round_id: int) -> bool:
 
 
 def _seen(session: Session, round_id: int, *which: ColumnElement[bool]) -> list[int]:
-    """Open queries with an answer; gold is about the annotator alone, a check of the grid outlives its round."""
+    """Open queries with an answer; gold and copy checks ask for no label, a check of the grid outlives its round."""
     standing = AnnotationRow.sample_id == QueryRow.sample_id, AnnotationRow.withdrawn_at.is_(None), is_about_the_image()
     seen = select(QueryRow.id).where(
         QueryRow.round_id == round_id,
         QueryRow.state == "open",
-        QueryRow.kind.not_in(("gold", "spot_check")),
+        QueryRow.kind.not_in((*NO_VOTES, "spot_check")),
         *which,
         select(AnnotationRow.id).where(*standing).exists(),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
@@ -14,8 +16,8 @@ from db.engine import Database
 from db.errors import InvalidInput
 from db.locking import lock_round
 from db.records import Actor, NewFile, TrainingCopy
-from db.sql import chunks, insert_new
-from db.tables import AdversarialCopyRow, ClassRow, FileRow, LabelTableRow, RoundRow, SampleRow
+from db.sql import chunks, insert_new, integer_table
+from db.tables import AdversarialCopyRow, ClassRow, FileRow, LabelTableRow, QueryRow, RoundRow, SampleRow
 
 
 def record_copies(
@@ -74,6 +76,21 @@ def _require_samples(session: Session, project_id: int, ids: Sequence[int]) -> N
         found += len(session.scalars(select(SampleRow.id).where(*mine)).all())
     if found != len(ids):
         raise InvalidInput(f"expected {len(ids)} different samples of this project, got {found}; use ids of its pool")
+
+
+def originals(database: Database, project_id: int, first: int, last: int) -> NDArray[np.int64]:
+    """Return the ids of labeled pool samples that rounds asked which made copies, from number `first` to `last`."""
+    made = select(AdversarialCopyRow.id).where(AdversarialCopyRow.round_id == QueryRow.round_id)
+    statement = (
+        select(SampleRow.id)
+        .join(QueryRow, QueryRow.sample_id == SampleRow.id)
+        .join(RoundRow, RoundRow.id == QueryRow.round_id)
+        .join(LabelTableRow, LabelTableRow.sample_id == SampleRow.id)
+        .where(SampleRow.project_id == project_id, SampleRow.split == "pool", SampleRow.deleted_at.is_(None))
+        .where(QueryRow.kind == "learn", RoundRow.number.between(first, last), made.exists())
+        .distinct()
+    )
+    return database.read(lambda session: integer_table(session, statement.order_by(SampleRow.id), 1)[:, 0].copy())
 
 
 def copies_for_training(database: Database, project_id: int, last_rounds: int = 3) -> list[TrainingCopy]:

@@ -16,7 +16,7 @@ _BLIND = ("learn", "holdout")
 
 
 def votes(project_id: int) -> Select[Any]:
-    """Rows of (sample, user, class, kind, mode, round, drawn at random), in the order of saving."""
+    """Rows of (sample, user, class, kind, mode, round, drawn at random), in the order of saving; none of copies."""
     kind = case({name: place for place, name in enumerate(KINDS)}, value=QueryRow.kind)
     at_random = (QueryRow.kind == "holdout") | func.lower(RoundRow.strategy).like("random%")
     return (
@@ -32,7 +32,7 @@ def votes(project_id: int) -> Select[Any]:
         .join(QueryRow, QueryRow.id == AnnotationRow.query_id)
         .join(RoundRow, RoundRow.id == QueryRow.round_id)
         .join(SampleRow, SampleRow.id == AnnotationRow.sample_id)
-        .where(*_standing(project_id), SampleRow.deleted_at.is_(None))
+        .where(*_standing(project_id), SampleRow.deleted_at.is_(None), QueryRow.kind != "copy_check")
         .order_by(AnnotationRow.id)
     )
 

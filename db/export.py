@@ -27,11 +27,13 @@ from db.tables import (
     ShardRow,
     UserRow,
 )
+from db.votes import NO_VOTES
 
 T = TypeVar("T")
 _SAMPLES_AT_ONCE = 2000
 _HAS_LABEL = select(LabelTableRow.id).where(LabelTableRow.sample_id == SampleRow.id).exists()
-_HAS_ANSWER = select(AnnotationRow.id).where(AnnotationRow.sample_id == SampleRow.id).exists()
+_OF_A_COPY = select(QueryRow.id).where(QueryRow.id == AnnotationRow.query_id, QueryRow.kind == "copy_check").exists()
+_HAS_ANSWER = select(AnnotationRow.id).where(AnnotationRow.sample_id == SampleRow.id, ~_OF_A_COPY).exists()
 
 
 def labels(
@@ -55,6 +57,8 @@ def labels(
 
 def votes(database: Database, actor: Actor, project_id: int) -> Iterator[VoteEntry]:
     """Return every annotation of samples that are there, withdrawn ones too, by sample and time.
+
+    What was said of an adversarial copy is not among them: it is about no sample.
 
     Raises:
         PermissionDenied: below reviewer in the project, at the call.
@@ -171,7 +175,7 @@ def _tallies(session: Session, ids: Sequence[int]) -> dict[int, Counter[int]]:
         select(AnnotationRow.sample_id, AnnotationRow.class_id, func.count())
         .join(QueryRow, QueryRow.id == AnnotationRow.query_id)
         .where(AnnotationRow.sample_id.in_(ids), AnnotationRow.withdrawn_at.is_(None))
-        .where(AnnotationRow.outcome == "class", QueryRow.kind != "gold")
+        .where(AnnotationRow.outcome == "class", QueryRow.kind.not_in(NO_VOTES))
         .group_by(AnnotationRow.sample_id, AnnotationRow.class_id)
     )
     found: dict[int, Counter[int]] = defaultdict(Counter)
@@ -187,7 +191,7 @@ def _rounds(session: Session, ids: Sequence[int]) -> dict[int, int]:
     statement = (
         select(QueryRow.sample_id, func.max(RoundRow.number))
         .join(RoundRow, RoundRow.id == QueryRow.round_id)
-        .where(QueryRow.sample_id.in_(ids), QueryRow.state == "closed")
+        .where(QueryRow.sample_id.in_(ids), QueryRow.state == "closed", QueryRow.kind != "copy_check")
         .group_by(QueryRow.sample_id)
     )
     return dict(session.execute(statement).tuples().all())
@@ -201,7 +205,7 @@ def _votes_of(session: Session, found: Sequence[SampleRow]) -> list[VoteEntry]:
         .join(QueryRow, QueryRow.id == AnnotationRow.query_id)
         .join(RoundRow, RoundRow.id == QueryRow.round_id)
         .outerjoin(ClassRow, ClassRow.id == AnnotationRow.class_id)
-        .where(AnnotationRow.sample_id.in_(samples))
+        .where(AnnotationRow.sample_id.in_(samples), QueryRow.kind != "copy_check")
         .order_by(AnnotationRow.sample_id, AnnotationRow.id)
     )
     return [_vote(samples[row[0].sample_id], *row) for row in session.execute(statement).tuples()]
@@ -235,7 +239,7 @@ def _tasks_of(session: Session, found: Sequence[SampleRow]) -> list[LabelingTask
     labels_by_id = _labels_of(session, found)
     standing: dict[int, list[VoteEntry]] = defaultdict(list)
     for vote in _votes_of(session, found):
-        if vote.withdrawn_at is None and vote.kind != "gold":
+        if vote.withdrawn_at is None and vote.kind not in NO_VOTES:
             standing[vote.sample_id].append(vote)
     guessed = guesses(session, [sample.id for sample in found])
     return [

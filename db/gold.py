@@ -21,6 +21,7 @@ from db.engine import Database
 from db.errors import InvalidInput, NotFound
 from db.records import Actor, Gold, Role
 from db.tables import AnnotationRow, ClaimRow, ClassRow, GoldRow, ProjectRow, QueryRow, RoundRow, SampleRow
+from db.votes import NO_VOTES
 
 
 def mark(database: Database, actor: Actor, project_id: int, sample_id: int, class_id: int) -> Gold:
@@ -183,7 +184,7 @@ def _query(session: Session, turn: RoundRow, beside: QueryRow, gold: GoldRow) ->
 
 def _look_alike(session: Session, row: QueryRow) -> None:
     """Take over what a round found out about the image: where guesses are shown, gold shows one, too."""
-    ranked = QueryRow.sample_id == row.sample_id, QueryRow.kind != "gold", QueryRow.predicted.is_not(None)
+    ranked = QueryRow.sample_id == row.sample_id, QueryRow.kind.not_in(NO_VOTES), QueryRow.predicted.is_not(None)
     newest = session.scalars(select(QueryRow).where(*ranked).order_by(QueryRow.id.desc()).limit(1)).one_or_none()
     if newest is not None:
         row.predicted, row.nearest, row.score, row.details = (

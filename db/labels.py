@@ -13,6 +13,7 @@ from db.consensus import Ballot
 from db.engine import Database
 from db.records import Actor, Role
 from db.tables import AnnotationEventRow, AnnotationRow, ClassRow, LabelTableRow, QueryRow, SampleRow
+from db.votes import NO_VOTES
 
 _ROWS_AT_ONCE = 5000
 
@@ -42,7 +43,7 @@ def resolve(session: Session, project_id: int, sample_id: int) -> int | None:
 def _ballot(session: Session, sample_id: int) -> Ballot:
     ballot = Ballot()
     asked = select(QueryRow.id, QueryRow.slots, QueryRow.decided).where(QueryRow.sample_id == sample_id)
-    for query_id, slots, decided in session.execute(asked.where(QueryRow.kind != "gold")):
+    for query_id, slots, decided in session.execute(asked.where(QueryRow.kind.not_in(NO_VOTES))):
         ballot.slots[query_id] = slots
         if decided:
             ballot.decided.add(query_id)

@@ -176,7 +176,8 @@ def count(session: Session, project_id: int) -> Counts:
     seen = select(AnnotationRow.sample_id).where(AnnotationRow.project_id == project_id)
     touched = seen.union(_refused().where(AnnotationEventRow.project_id == project_id))
     aside = select(func.count()).where(*_live(project_id), SampleRow.id.in_(touched), is_set_aside())
-    asked = select(func.count(QueryRow.id)).where(QueryRow.project_id == project_id, QueryRow.state == "open")
+    still = QueryRow.project_id == project_id, QueryRow.state == "open", QueryRow.kind != "copy_check"
+    asked = select(func.count(QueryRow.id)).where(*still)
     leased = select(ClaimRow.id).where(ClaimRow.query_id == QueryRow.id, ClaimRow.state == "leased")
     return Counts(
         **{split: sizes.get(split, 0) for split in _SPLITS},

@@ -51,7 +51,8 @@ def progress(database: Database, actor: Actor, project_id: int) -> Progress:
     def work(session: Session) -> Progress:
         authorize(session, actor, project_id, Role.viewer)
         job = latest_of(session, project_id)
-        free = offered(select(QueryRow), _NOBODY, project_id, now(session)).with_only_columns(func.count(QueryRow.id))
+        asked = select(QueryRow).where(QueryRow.kind != "copy_check")
+        free = offered(asked, _NOBODY, project_id, now(session)).with_only_columns(func.count(QueryRow.id))
         tested = SampleRow.project_id == project_id, SampleRow.split == "test", SampleRow.known_class_id.is_not(None)
         return Progress(
             project=load(session, session.get_one(ProjectRow, project_id)),

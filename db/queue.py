@@ -21,8 +21,10 @@ from db.pool import has_label, was_seen
 from db.records import Actor, NewQuery, NewQueue, Round
 from db.sql import chunks, insert_rows
 from db.tables import AnnotationRow, ClaimRow, ProjectRow, QueryRow, RoundRow, SampleRow
+from db.votes import NO_VOTES
 
-_KINDS = ("learn", "holdout", "confirm")  # checks are made when they are handed out
+_KINDS = ("learn", "holdout", "confirm")  # other checks are made when they are handed out
+_COPY = "copy_check"
 
 
 def enqueue(database: Database, actor: Actor, round_id: int, queue: NewQueue) -> Round:
@@ -51,12 +53,14 @@ def enqueue(database: Database, actor: Actor, round_id: int, queue: NewQueue) ->
 
 
 def _check(queue: NewQueue) -> None:
-    ids = [int(query.sample_id) for query in queue.queries]
+    ids = [(int(query.sample_id), query.kind == _COPY) for query in queue.queries]
     if len(ids) != len(set(ids)):
         raise InvalidInput("expected each sample once in a round, got repeats; choose without replacement")
     for query in queue.queries:
-        if query.kind not in _KINDS:
-            raise InvalidInput(f"expected a kind of {', '.join(_KINDS)}, got {query.kind!r}; name one of them")
+        if query.kind not in (*_KINDS, _COPY):
+            raise InvalidInput(
+                f"expected a kind of {', '.join(_KINDS)} or {_COPY}, got {query.kind!r}; name one of them"
+            )
         if query.score is not None and math.isnan(query.score):
             raise InvalidInput(f"expected a score, got NaN for sample {query.sample_id}; look at the model's outputs")
 
@@ -68,12 +72,12 @@ def _open(session: Session, turn: RoundRow, queue: NewQueue) -> None:
     _bring_along(session, turn)
     splits = _splits(session, turn.project_id, queue)
     _carry_over(session, turn, queue)
-    free = _free(session, turn.project_id, queue)
+    free, there = _free(session, turn.project_id, queue), _there(session, turn.project_id, queue)
     base = {"project_id": turn.project_id, "round_id": turn.id, "state": "open", "token": 0, "decided": False}
     rows = [
         {**base, "created_at": at, **_columns(query, splits[int(query.sample_id)], project.overlap)}
         for query in queue.queries
-        if int(query.sample_id) in free
+        if (int(query.sample_id) in free if query.kind != _COPY else query.sample_id in there)
     ]
     if rows:
         insert_rows(session, QueryRow, rows)
@@ -100,7 +104,7 @@ def _withdraw_older(session: Session, turn: RoundRow, at: int) -> None:
             AnnotationRow.query_id == QueryRow.id,
             AnnotationRow.withdrawn_at.is_(None),
             AnnotationRow.outcome == "class",
-            QueryRow.kind != "gold",
+            QueryRow.kind.not_in(NO_VOTES),
         )
         idle = ~select(ClaimRow.id).where(*held).exists(), ~select(AnnotationRow.id).where(*voted).exists()
         gone = list(session.scalars(select(QueryRow.id).where(QueryRow.id.in_(part), *idle)))
@@ -157,8 +161,15 @@ def _free(session: Session, project_id: int, queue: NewQueue) -> set[int]:
     )
     live = SampleRow.project_id == project_id, SampleRow.deleted_at.is_(None)
     base = select(SampleRow.id).where(*live, ~has_label(), ~was_seen(), ~asked.exists())
-    parts = chunks([int(query.sample_id) for query in queue.queries])
+    parts = chunks([int(query.sample_id) for query in queue.queries if query.kind != _COPY])
     return {sample_id for part in parts for sample_id in session.scalars(base.where(SampleRow.id.in_(part)))}
+
+
+def _there(session: Session, project_id: int, queue: NewQueue) -> set[int]:
+    """Samples whose copy can be shown: they are in the project still, whatever became of their own queries."""
+    live = select(SampleRow.id).where(SampleRow.project_id == project_id, SampleRow.deleted_at.is_(None))
+    parts = chunks([int(query.sample_id) for query in queue.queries if query.kind == _COPY])
+    return {sample_id for part in parts for sample_id in session.scalars(live.where(SampleRow.id.in_(part)))}
 
 
 def _columns(query: NewQuery, split: str, overlap: int) -> Mapping[str, Any]:
@@ -168,7 +179,7 @@ def _columns(query: NewQuery, split: str, overlap: int) -> Mapping[str, Any]:
         "kind": kind,
         "rank": int(query.rank),
         "reserve": bool(query.reserve),
-        "slots": inputs.integer(int(query.slots or overlap), "slots", 1, 100),
+        "slots": 1 if kind == _COPY else inputs.integer(int(query.slots or overlap), "slots", 1, 100),
         "score": None if query.score is None else float(query.score),
         "predicted": _position(query.predicted),
         "nearest": _position(query.nearest),

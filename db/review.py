@@ -35,6 +35,7 @@ from db.tables import (
     RoundRow,
     SampleRow,
 )
+from db.votes import NO_VOTES
 
 __all__ = ["decide", "decide_ties", "next_items", "send_back", "ties", "votes_of", "waiting"]
 
@@ -246,7 +247,7 @@ def _ask_no_more(session: Session, queries: Sequence[QueryRow]) -> None:
 def _taken_back(session: Session, queries: Sequence[QueryRow], sample_id: int) -> list[dict[str, Any]]:
     """Withdraw the answers that stand; returns the events of it, the review's included if one holds."""
     at, events = now(session), []
-    votes = [query.id for query in queries if query.kind != "gold"]
+    votes = [query.id for query in queries if query.kind not in NO_VOTES]
     standing = AnnotationRow.query_id.in_(votes), AnnotationRow.withdrawn_at.is_(None)
     for note in session.scalars(select(AnnotationRow).where(*standing).order_by(AnnotationRow.id)):
         note.withdrawn_at = at

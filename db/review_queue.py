@@ -24,6 +24,7 @@ from db.labels import live_class
 from db.records import Actor, ReviewItem, Role
 from db.sql import chunks, integer_table
 from db.tables import AnnotationEventRow, AnnotationRow, ClassRow, LabelTableRow, QueryRow, SampleRow
+from db.votes import NO_VOTES
 
 ASKS = ("learn", "holdout", "confirm")
 Only = Literal["all", "disagreements", "flags"]
@@ -99,8 +100,11 @@ def _waiting(session: Session, project_id: int, only: Only) -> Select[Any]:
 
 
 def _seen(session: Session, project_id: int) -> Subquery:
-    """What people said of each sample: flags, answers, votes, and how many different classes; gold is no vote."""
-    counts = QueryRow.kind != "gold"
+    """What people said of each sample: flags, answers, votes, and how many different classes; gold is no vote.
+
+    What people said of an adversarial copy says nothing of the image, not even a flag.
+    """
+    counts = QueryRow.kind.not_in(NO_VOTES)
     vote = case((and_(counts, AnnotationRow.outcome == "class"), _today(session, project_id)))
     return (
         select(
@@ -112,6 +116,7 @@ def _seen(session: Session, project_id: int) -> Subquery:
         )
         .join(QueryRow, QueryRow.id == AnnotationRow.query_id)
         .where(AnnotationRow.project_id == project_id, AnnotationRow.withdrawn_at.is_(None))
+        .where(QueryRow.kind != "copy_check")
         .group_by(AnnotationRow.sample_id)
         .subquery()
     )
@@ -143,7 +148,9 @@ def _asked(seen: Subquery) -> ColumnElement[bool]:
 def _newest(seen: Subquery, kind: str) -> ColumnElement[int]:
     event = AnnotationEventRow.sample_id == seen.c.sample_id, AnnotationEventRow.kind == kind
     told = or_(AnnotationEventRow.kind != "answer", AnnotationEventRow.counts, AnnotationEventRow.outcome == "flag")
-    return select(func.max(AnnotationEventRow.id)).where(*event, told).scalar_subquery()  # gold is no news but a flag
+    of_copy = QueryRow.id == AnnotationEventRow.query_id, QueryRow.kind == "copy_check"
+    newest = select(func.max(AnnotationEventRow.id)).where(*event, told)  # gold is no news but a flag
+    return newest.where(~select(QueryRow.id).where(*of_copy).exists()).scalar_subquery()
 
 
 def _entropies(session: Session, project_id: int, only: Only) -> dict[int, float]:
@@ -154,7 +161,7 @@ def _entropies(session: Session, project_id: int, only: Only) -> dict[int, float
         select(AnnotationRow.sample_id, choice, func.count().label("many"))
         .join(found, found.c.sample_id == AnnotationRow.sample_id)
         .join(QueryRow, QueryRow.id == AnnotationRow.query_id)
-        .where(AnnotationRow.withdrawn_at.is_(None), AnnotationRow.outcome == "class", QueryRow.kind != "gold")
+        .where(AnnotationRow.withdrawn_at.is_(None), AnnotationRow.outcome == "class", QueryRow.kind.not_in(NO_VOTES))
         .where(found.c.choices > 1)
         .group_by(AnnotationRow.sample_id, choice)
     )

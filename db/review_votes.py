@@ -42,6 +42,7 @@ def _votes(session: Session, sample_id: int) -> list[ReviewVote]:
         .join(QueryRow, QueryRow.id == AnnotationRow.query_id)
         .outerjoin(ClassRow, ClassRow.id == AnnotationRow.class_id)
         .where(AnnotationRow.sample_id == sample_id, AnnotationRow.withdrawn_at.is_(None))
+        .where(QueryRow.kind != "copy_check")  # it was about another picture
         .order_by(AnnotationRow.id)
     )
     return [

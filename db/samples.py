@@ -83,25 +83,34 @@ def display_of(database: Database, actor: Actor, project_id: int, sample_id: int
 
     def work(session: Session) -> Display:
         authorize(session, actor, project_id, Role.viewer)
-        statement = (
-            select(SampleRow, FileRow.path, FileRow.sha256)
-            .join(ShardRow, ShardRow.id == SampleRow.shard_id)
-            .join(FileRow, FileRow.id == ShardRow.display_file_id)
-            .where(SampleRow.id == sample_id, SampleRow.project_id == project_id, SampleRow.deleted_at.is_(None))
-        )
-        found = session.execute(statement).one_or_none()
-        if found is None:
-            raise NotFound(f"expected a sample of this project, got the id {sample_id}; it may have been deleted")
-        sample, path, sha256 = found
-        return Display(
-            path=path,
-            offset=sample.display_offset,
-            length=sample.display_length,
-            media_type=sample.media_type,
-            etag=f"{sha256[:16]}-{sample.display_offset}-{sample.display_length}",
-        )
+        return find_display(session, project_id, sample_id)
 
     return database.read(work)
+
+
+def find_display(session: Session, project_id: int, sample_id: int) -> Display:
+    """Return where the display image of a sample lies, inside of a transaction.
+
+    Raises:
+        NotFound: if the project has no such sample, or it was deleted.
+    """
+    statement = (
+        select(SampleRow, FileRow.path, FileRow.sha256)
+        .join(ShardRow, ShardRow.id == SampleRow.shard_id)
+        .join(FileRow, FileRow.id == ShardRow.display_file_id)
+        .where(SampleRow.id == sample_id, SampleRow.project_id == project_id, SampleRow.deleted_at.is_(None))
+    )
+    found = session.execute(statement).one_or_none()
+    if found is None:
+        raise NotFound(f"expected a sample of this project, got the id {sample_id}; it may have been deleted")
+    sample, path, sha256 = found
+    return Display(
+        path=path,
+        offset=sample.display_offset,
+        length=sample.display_length,
+        media_type=sample.media_type,
+        etag=f"{sha256[:16]}-{sample.display_offset}-{sample.display_length}",
+    )
 
 
 def delete_sample(database: Database, actor: Actor, project_id: int, sample_id: int) -> None:

@@ -1,7 +1,8 @@
 """Why this image: reads what the round's flow stored with a query, for those who may see it.
 
-A query that no strategy chose (holdout, gold, spot check, a tile that was not confirmed) tells nothing, all of them
-alike. One whose image an earlier round chose tells what that round found, so that a check looks like any other query.
+A query that no strategy chose (holdout, gold, spot check, the check of a copy, a tile that was not confirmed) tells
+nothing, all of them alike. One whose image an earlier round chose tells what that round found, so that a check looks
+like any other query.
 """
 
 from __future__ import annotations
@@ -124,6 +125,8 @@ def _source(session: Session, query: QueryRow) -> QueryRow | None:
     """Return the query whose details are told: this one, else the newest earlier one of the image that was ranked."""
     if _was_ranked(query):
         return query
+    if query.kind == "copy_check":
+        return None  # the image's own copy would lie beside it
     same = QueryRow.sample_id == query.sample_id, QueryRow.id < query.id
     earlier = session.scalars(select(QueryRow).where(*same).order_by(QueryRow.id.desc()))
     return next((other for other in earlier if _was_ranked(other)), None)

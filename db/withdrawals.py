@@ -13,7 +13,7 @@ from db.completion import settle
 from db.labels import resolve
 from db.sql import chunks
 from db.tables import AnnotationEventRow, AnnotationRow, ClaimRow, ProjectRow, QueryRow, RoundRow
-from db.votes import is_about_the_image
+from db.votes import NO_VOTES, is_about_the_image
 from db.workforce import who_may_answer
 
 _ASKS_FOR_A_LABEL = ("learn", "holdout", "confirm")
@@ -107,7 +107,7 @@ def _event(
             user_id=actor_id,
             kind=kind,
             target_id=target_id,
-            counts=query.kind != "gold",
+            counts=query.kind not in NO_VOTES,
             slots=query.slots,
             digest="",
             payload=payload,

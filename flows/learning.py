@@ -18,7 +18,8 @@ from flows.files import new_file
 from flows.outputs import fold, live_positions
 from flows.report import Reporter
 from flows.store import Store
-from flows.training_data import TrainingData, open_pool, read_training_data
+from flows.training_data import TrainingData, open_pool, read_training_data, read_unlabeled
+from pipeline.augmentation.adversarial_training import Trades
 from pipeline.models.base import Classifier
 from pipeline.models.registry import build_model
 from pipeline.models.store import load_model, save_model
@@ -74,6 +75,7 @@ def train_version(
         pseudo=data.pseudo,
         validation=data.validation,
         synthetic=data.synthetic,
+        unlabeled=read_unlabeled(store, project) if isinstance(recipe.adversarial, Trades) else None,
         checkpoint=checkpoint,
         on_progress=reporter.progress,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,12 +25,13 @@ from flows.learning import device_of, load_version
 from flows.locks import device_slot
 from flows.report import Reporter
 from flows.store import Store
-from flows.training_data import open_pool
+from flows.training_data import COPY_ROUNDS, open_pool
 from pipeline.data.pool import ImagePool
 from pipeline.errors import StrategyError
 from pipeline.files import FileRecord, atomic_write
 from pipeline.randomness import derive_seed
 from pipeline.strategies.base import QueryContext, Selection, Strategy
+from pipeline.strategies.copies import MadeCopies, WithCopies, copy_rounds
 from pipeline.strategies.registry import get_strategy
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,8 @@ class Ranking:
         neighbors: int64 (k, up to 5), sample ids of the labeled images nearest to each, -1 where there are fewer; None
             without a model, labels or FAISS.
         originals: uint8 (k, C, S, S), the images that copies were made of; None without copies, or in a simulation.
+        again: Ids (A,) of labeled images that were asked in earlier rounds, with new copies of them; None for a
+            strategy that makes copies once.
         sure: Images to confirm in the grid, by turns of the predicted classes; None where nobody wants any.
         told: What 'why this image' says of every query alike: strategy, how many images were ranked, whether a large
             score is a good one, and whether there was no model yet.
@@ -58,6 +62,7 @@ class Ranking:
     diagnostics: dict[str, Any]
     neighbors: NDArray[np.int64] | None = None
     originals: Tensor | None = None
+    again: tuple[NDArray[np.int64], MadeCopies] | None = None
     sure: Selection | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
 
@@ -84,16 +89,39 @@ def rank(store: Store, project: Project, turn: Round, count: int, reporter: Repo
         selection = strategy.select(context, min(len(pool), count))
         neighbors = find_neighbors(context, selection.ids)
         sure = look_for_sure(context, project, selection.ids)
+        again = _make_again(store, turn, context, strategy)
     shown = selection.copies is not None and project.kind != "simulation"  # nobody looks at a simulation's queries
     return Ranking(
         selection=selection,
         strategy=repr(strategy),
-        diagnostics={**selection.diagnostics, **diagnostics},
+        diagnostics={**selection.diagnostics, **diagnostics, **_figures_of(again)},
         neighbors=neighbors,
         originals=pool.take(selection.ids) if shown else None,
+        again=again,
         sure=sure,
         told=_told(strategy, selection, len(pool), turn),
     )
+
+
+def _make_again(
+    store: Store, turn: Round, context: QueryContext, strategy: Strategy
+) -> tuple[NDArray[np.int64], MadeCopies] | None:
+    """Push the labeled images of the last rounds again with this round's model, for a strategy that wants it."""
+    if not isinstance(strategy, WithCopies) or strategy.made != "anew" or context.model is None:
+        return None
+    rounds = copy_rounds(strategy, COPY_ROUNDS) or COPY_ROUNDS
+    ids = copy_store.originals(store.database, turn.project_id, turn.number - rounds + 1, turn.number - 1)
+    ids = ids[np.isin(ids, context.labeled_ids)]
+    if not len(ids) or context.labeled_images is None:
+        return None
+    return ids, strategy.push(context, context.labeled_images.take(ids))
+
+
+def _figures_of(again: tuple[NDArray[np.int64], MadeCopies] | None) -> dict[str, int]:
+    if again is None:
+        return {}
+    made = again[1]
+    return {"copies_anew": int(np.isfinite(made.distances).sum()), "copies_anew_rejected": made.rejected}
 
 
 def _told(strategy: Strategy, selection: Selection, pool: int, turn: Round) -> dict[str, Any]:
@@ -174,14 +202,20 @@ def _say_once(why: str) -> None:
     logger.warning("queries are stored without their nearest labeled images: %s", why)
 
 
-def store_copies(store: Store, turn: Round, selection: Selection) -> None:
-    """Keep the adversarial copies as float32: eight bits would undo the step."""
+def store_copies(
+    store: Store, turn: Round, selection: Selection, again: tuple[NDArray[np.int64], MadeCopies] | None = None
+) -> None:
+    """Keep the adversarial copies as float32: eight bits would undo the step. Those made again come after the new."""
     if selection.copies is None or selection.copy_distances is None:
         return
-    record = _write(store, turn, "copies", selection.copies.float().cpu().numpy())  # (k, C, S, S)
+    images, ids, distances = selection.copies.float().cpu(), selection.ids, selection.copy_distances
+    if again is not None:
+        images, ids = torch.cat([images, again[1].images]), np.concatenate([ids, again[0]])
+        distances = np.concatenate([distances, again[1].distances])
+    record = _write(store, turn, "copies", images.numpy())  # (k + A, C, S, S)
     rows = [
         (int(sample_id), row, float(distance))
-        for row, (sample_id, distance) in enumerate(zip(selection.ids, selection.copy_distances, strict=True))
+        for row, (sample_id, distance) in enumerate(zip(ids, distances, strict=True))
         if np.isfinite(distance)
     ]
     copy_store.record_copies(store.database, store.actor, turn.id, new_file(store, record), rows)

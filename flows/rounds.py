@@ -15,6 +15,7 @@ from db import rounds as round_store
 from db.records import NewQuery, NewQueue, Project, Round
 from flows.confirm import confirm_queries, how_many
 from flows.consensus import settle_ties
+from flows.copy_checks import draw_as_shown, pick_checks, with_checks
 from flows.errors import UsageError
 from flows.jobs import working
 from flows.learning import finish_version, train_version
@@ -141,20 +142,36 @@ def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = N
     ranking = rank(store, project, turn, wanted + batch.reserve, reporter)
     diagnostics = {**ranking.diagnostics, "query_seconds": time.monotonic() - started}
     if ranking.selection is not None:
-        store_copies(store, turn, ranking.selection)
+        store_copies(store, turn, ranking.selection, ranking.again)
     store_pseudo_labels(store, turn, ranking.selection)
     holdout = pick_holdout(store, project, turn.number, wanted, pool_left=ranking.selection is not None)
-    pictures = store_pictures(store, turn, ranking.selection, ranking.originals)
-    queries = build_queries(ranking, holdout, wanted, pictures)
+    main = max(wanted - len(holdout), 1)  # a round always asks something to learn from
+    checks = pick_checks(project, turn.number, ranking.selection, main) if ranking.originals is not None else []
+    shown = {}
+    if ranking.selection is not None and ranking.originals is not None:
+        shown = draw_as_shown(store, project, ranking.selection, ranking.originals, checks)
+    pictures = store_pictures(store, turn, ranking.selection, ranking.originals, shown)
+    asked = build_queries(ranking, holdout, wanted, pictures)
+    queries = with_checks(asked, _places_of_checks(ranking, pictures))
     learn = sum(query.kind == "learn" and not query.reserve for query in queries)
     grid = confirm_queries(ranking.sure, how_many(project, learn), turn.number, first_rank=len(queries))
     if made:
         diagnostics |= {"synthetic": list(made)}
+    if checks:
+        diagnostics["copy_checks"] = len(checks)
     if project.confirm_share > 0:
         diagnostics |= {"to_confirm": len(grid), "confirm_groups": len({query.group for query in grid})}
     queue = NewQueue(queries=[*queries, *grid], strategy=ranking.strategy, diagnostics=diagnostics)
     round_store.enqueue(store.database, store.actor, round_id, in_todays_classes(project, queue))
-    return sum(not query.reserve for query in queries)
+    return sum(not query.reserve for query in asked)
+
+
+def _places_of_checks(ranking: Ranking, pictures: Mapping[int, Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+    """Return where the pictures of copies to check lie, by sample id."""
+    if ranking.selection is None:
+        return {}
+    found = {row: entry for row, entry in pictures.items() if "shown" in entry}
+    return {int(ranking.selection.ids[row]): {"file": entry["file"], **entry["shown"]} for row, entry in found.items()}
 
 
 def pick_holdout(store: Store, project: Project, number: int, wanted: int, *, pool_left: bool) -> list[int]:
@@ -226,7 +243,7 @@ def _details(ranking: Ranking, selection: Selection, row: int, pictures: Mapping
     if ranking.neighbors is not None:
         details["neighbors"] = [int(sample_id) for sample_id in ranking.neighbors[row] if sample_id >= 0]
     if pictures is not None:
-        details["pictures"] = dict(pictures)
+        details["pictures"] = {name: place for name, place in pictures.items() if name != "shown"}
     return details
 
 

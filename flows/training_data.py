@@ -19,9 +19,12 @@ from db import synthetic as synthetic_store
 from db.records import PoolIndex, Project, TrainingCopy, TrainingSynthetic
 from flows.outputs import to_live
 from flows.store import Store
+from pipeline.augmentation.adversarial_training import UnlabeledImages
 from pipeline.data.pool import ImagePool
 from pipeline.files import check_file
 from pipeline.randomness import per_sample_uniform
+from pipeline.strategies.copies import WithCopies, copy_rounds
+from pipeline.strategies.registry import get_strategy
 from pipeline.training.labeled import LabeledImages
 
 logger = logging.getLogger(__name__)
@@ -101,7 +104,7 @@ def _labeled_images(
 def _read_copies(store: Store, project: Project, labeled: LabeledImages) -> LabeledImages | None:
     """Read the copies of these labels; an answer that came since the labels were read waits for the next training."""
     known = dict(zip(labeled.ids.tolist(), labeled.targets.tolist(), strict=True))
-    found = copy_store.copies_for_training(store.database, project.id, last_rounds=COPY_ROUNDS)
+    found = copy_store.copies_for_training(store.database, project.id, last_rounds=_rounds_of_copies(project))
     rows = [row for row in found if known.get(row.sample_id) == row.position]
     if not rows:
         return None
@@ -144,6 +147,26 @@ def _makers(store: Store, project: Project, rows: Sequence[TrainingSynthetic]) -
     groups = synthetic_store.groups(store.database, store.actor, project.id)
     known = {group.version.number: group.version.sha256 for group in groups}
     return tuple({"number": one, "sha256": known[one], "images": made[one]} for one in sorted(made))
+
+
+def _rounds_of_copies(project: Project) -> int:
+    """Return of how many rounds the copies train: those made anew are all in the last one."""
+    strategy = get_strategy(project.strategy)
+    if isinstance(strategy, WithCopies) and strategy.made == "anew":
+        return 1
+    return copy_rounds(strategy, COPY_ROUNDS) or COPY_ROUNDS
+
+
+def read_unlabeled(store: Store, project: Project) -> UnlabeledImages | None:
+    """Read images of the pool that nobody labeled, for a recipe that learns from them; as many as fit into memory."""
+    index = samples.pool_index(store.database, project.id, splits=("pool",), labeled=False)
+    if not len(index.ids):
+        return None
+    pool = open_pool(store, index)
+    most = max(1, PSEUDO_BYTES // int(np.prod(pool.image_shape)))
+    order = np.argsort(per_sample_uniform(project.seed, index.ids, "unlabeled"), kind="stable")
+    ids = np.sort(index.ids[order[:most]])
+    return UnlabeledImages(images=pool.take(ids), ids=torch.from_numpy(ids))
 
 
 def _read_pseudo_labels(store: Store, project: Project, labeled: LabeledImages) -> LabeledImages | None:

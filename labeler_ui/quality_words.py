@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from db.records import AnnotatorRecord, TeamRecord
+from db.records import AnnotatorRecord, CopyChecks, TeamRecord
 from pipeline.statistics import Agreement, wilson_interval
 
 RELIABLE, TENTATIVE = 0.8, 0.667  # Krippendorff's usual marks
@@ -15,6 +15,7 @@ FEW_ITEMS = 30
 FEW_GOLD = 10
 LOW_GOLD = 0.8
 FAST_SHARE = 0.1
+MOST_WRONG_COPIES = 0.05
 HIGH_OVERRULED, LOW_OVERRULED = 0.5, 0.02
 
 
@@ -112,6 +113,40 @@ def notices(team: TeamRecord) -> list[str]:
         )
         found.append(f"{told} again singly ({share:.0%}).{' Confirm more slowly.' if share > 0.05 else ''}")
     return found
+
+
+def copy_words(found: CopyChecks) -> str:
+    """Say how many adversarial copies got the class that they train with; empty while none was checked.
+
+    >>> copy_words(CopyChecks(checked=50, agreed=48, passed=0))
+    'Copies checked: 48 of 50 got the class they train with (87 to 99 %).'
+    """
+    if not found.checked and not found.passed:
+        return ""
+    passed = f" {found.passed:,} more got no class." if found.passed else ""
+    if not found.checked:
+        return f"Copies checked: none got a class so far.{passed}"
+    low, high = (round(100 * end) for end in wilson_interval(found.agreed, found.checked))
+    told = f"{found.agreed:,} of {found.checked:,} got the class they train with ({low} to {high} %)."
+    return f"Copies checked: {told}{passed}"
+
+
+def copy_notice(found: CopyChecks) -> str:
+    """Return what to do about copies that people call another class than they train with; empty while all is well.
+
+    >>> copy_notice(CopyChecks(checked=50, agreed=48, passed=0))
+    ''
+    """
+    if not found.checked:
+        return ""
+    wrong = found.checked - found.agreed
+    if wilson_interval(wrong, found.checked)[0] <= MOST_WRONG_COPIES:
+        return ""
+    return (
+        f"{wrong:,} of {found.checked:,} adversarial copies look like another class than they train with: more than "
+        f"{MOST_WRONG_COPIES:.0%}, and not by chance. Make them smaller (a lower epsilon, or a lower reject_above such "
+        "as dfal(reject_above=0.01)), or choose a strategy without copies in the project's settings."
+    )
 
 
 def _of_person(person: AnnotatorRecord, team: TeamRecord) -> list[str]:

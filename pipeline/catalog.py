@@ -120,6 +120,14 @@ RECIPES: dict[str, Entry] = _by_name(
     Entry("supervised", "From scratch: AdamW, cosine, small shifts and turns, stops when the loss stands still", "-"),
     Entry("quick", "The same in a hundred steps or a few more: to try things out, not for figures", "-"),
     Entry("fine_tuning", "For pretrained weights: a low learning rate and few steps", "-"),
+    Entry(
+        "adversarial_mix",
+        "Part of each batch is adversarial, by FGSM: harder to fool, less accurate",
+        "arXiv:1611.01236",
+    ),
+    Entry(
+        "trades", "An image and its worst neighbor get one answer; learns from the unlabeled pool", "arXiv:1901.08573"
+    ),
 )
 
 AUGMENTATIONS: dict[str, Entry] = _by_name(

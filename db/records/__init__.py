@@ -34,6 +34,7 @@ from db.records.progress import Progress, Standing
 from db.records.projects import ClassRecord, ClassUsage, Project, ProjectSpec, RetiredClass
 from db.records.quality import (
     AnnotatorRecord,
+    CopyChecks,
     Decision,
     PastReview,
     ReviewItem,
@@ -78,6 +79,7 @@ __all__ = [
     "ComparisonPoint",
     "ComparisonRun",
     "ComparisonState",
+    "CopyChecks",
     "Counts",
     "Decision",
     "Delivery",

@@ -89,6 +89,21 @@ class TeamRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CopyChecks:
+    """Adversarial copies that annotators saw among the images.
+
+    Attributes:
+        checked: Copies that got a class and whose original has a label.
+        agreed: Of these, with the class that the copy trains with: its original's label as of now.
+        passed: Copies that were skipped, or called unsure or flagged.
+    """
+
+    checked: int
+    agreed: int
+    passed: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReviewItem:
     """An image that waits for a reviewer; its votes are in `votes_of`, so that they can stay hidden until then.
 

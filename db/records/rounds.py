@@ -50,7 +50,8 @@ class Finished:
 class NewQuery:
     """A sample to ask. `predicted` and `nearest` are class positions; `slots` None is the project's overlap.
 
-    `kind` is 'learn', 'holdout' or 'confirm' (in the grid, with its `group`); `details` is what 'why this image' shows.
+    `kind` is 'learn', 'holdout', 'confirm' (in the grid, with its `group`) or 'copy_check' (its adversarial copy, shown
+    beside a query of its own; its picture is named in `details`); else `details` is what 'why this image' shows.
     """
 
     sample_id: int

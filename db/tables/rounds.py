@@ -48,7 +48,7 @@ class QueryRow(Base):
         ),
         Index("ix_queries_queue", "project_id", "state", "reserve", "round_id", "rank"),
         Index("ix_queries_sample_id", "sample_id"),
-        one_of("kind", "learn", "holdout", "gold", "confirm", "spot_check"),
+        one_of("kind", "learn", "holdout", "gold", "confirm", "spot_check", "copy_check"),
         one_of("state", "open", "closed", "withdrawn"),
         CheckConstraint("slots >= 1 AND token >= 0", name="slots"),
     )

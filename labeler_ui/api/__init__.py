@@ -31,6 +31,7 @@ def routes(service: Service) -> Sequence[BaseRoute]:
         Route(f"{project}/grid/release", service.guarded(grid.release), methods=["POST"]),
         Route(f"{project}/images/{{sample_id:int}}", service.guarded(images.image), methods=["GET"]),
         Route(f"{project}/synthetic/{{synthetic_id:int}}", service.guarded(images.synthetic_image), methods=["GET"]),
+        Route(f"{query}/image", service.guarded(images.asked), methods=["GET"]),
         Route(f"{query}/why", service.guarded(why.why), methods=["GET"]),
         Route(f"{query}/copy", service.guarded(why.picture("copy")), methods=["GET"]),
         Route(f"{query}/difference", service.guarded(why.picture("difference")), methods=["GET"]),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from db import samples, synthetic
+from db import copy_answers, samples, synthetic
 from db.records import Display
 from labeler_ui.api.guards import Call, Refusal
 
@@ -32,6 +32,12 @@ def synthetic_image(call: Call) -> Response:
     answer = show(call, synthetic.display_of(call.database, call.actor, call.project_id, wanted))
     answer.headers[SYNTHETIC_HEADER] = "made by a generator, not a photo"
     return answer
+
+
+def asked(call: Call) -> Response:
+    """Answer with the picture that a query asks about: the one way for images and for copies that are checked."""
+    query_id = call.request.path_params["query_id"]
+    return show(call, copy_answers.picture_to_label(call.database, call.actor, call.project_id, query_id))
 
 
 def show(call: Call | ApiCall, display: Display, *, vary: str = "X-Borderline-Token") -> Response:

@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from db import gold, gold_draw, quality
+from db import copy_answers, gold, gold_draw, quality
 from db.errors import PermissionDenied
-from db.records import AnnotatorRecord, TeamRecord, Votes
+from db.records import AnnotatorRecord, CopyChecks, TeamRecord, Votes
 from labeler_ui import quality_words as words
 from labeler_ui.pages.said import attempt, show_done
 from labeler_ui.pages.text import plain
@@ -36,11 +36,13 @@ def show(here: Visit | None) -> None:
         with st.spinner("Comparing answers"):
             votes = quality.votes(here.database, here.actor, here.project.id)
             team = quality.team(here.database, here.actor, here.project.id)
+            copies = copy_answers.results(here.database, here.actor, here.project.id)
     except PermissionDenied:
         st.info("This page is for reviewers and administrators. Ask an administrator for that role.")
         return
     names = {entry.id: entry.name for entry in here.project.classes}
     _notices(team)
+    _copies(copies)
     _agreement(votes, names, here.project.seed)
     _annotators(team)
     _checks(here, names)
@@ -83,6 +85,16 @@ def _draw_checks(here: Visit) -> None:
 def _notices(team: TeamRecord) -> None:
     for sentence in words.notices(team):
         st.warning(plain(sentence), icon=":material/visibility:")
+
+
+def _copies(found: CopyChecks) -> None:
+    """Say what people saw in the adversarial copies that were shown to them as a check."""
+    if notice := words.copy_notice(found):
+        st.warning(plain(notice), icon=":material/content_copy:")
+    if told := words.copy_words(found):
+        st.caption(
+            plain(f"{told} They were shown unseen among the images; what people say of them is no label and no vote.")
+        )
 
 
 def _agreement(votes: Votes, names: dict[int, str], seed: int) -> None:

@@ -35,7 +35,7 @@ def push_by_sign(model: nn.Module, images: Tensor, *, step: float, steps: int, o
     """
     with borrowed(model), torch.inference_mode(mode=False), torch.enable_grad():
         images = images.detach().clone()
-        direction, predicted = _direction(model, images, None)
+        direction, predicted = direction_of(model, images, None)
         length = images.new_full((len(images),), torch.inf).double()
         behind = predicted.clone()
         push = torch.zeros_like(images)
@@ -44,7 +44,7 @@ def push_by_sign(model: nn.Module, images: Tensor, *, step: float, steps: int, o
             if not len(active):
                 break
             if turn and not once:
-                direction[active] = _direction(model, images[active] + push[active], predicted[active])[0]
+                direction[active] = direction_of(model, images[active] + push[active], predicted[active])[0]
             before, push[active] = push[active], push[active] + step * direction[active]
             classes = _classes(model, images[active] + push[active])
             crossed = classes != predicted[active]
@@ -57,7 +57,17 @@ def push_by_sign(model: nn.Module, images: Tensor, *, step: float, steps: int, o
     return length, behind
 
 
-def _direction(model: nn.Module, images: Tensor, predicted: Tensor | None) -> tuple[Tensor, Tensor]:
+def direction_of(model: nn.Module, images: Tensor, predicted: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the sign (B, C, H, W) of the gradient of a class's cross-entropy by the pixels, and the class (B,).
+
+    Args:
+        model: From images to logits, in eval mode.
+        images: Float (B, C, H, W).
+        predicted: int64 (B,), whose loss is to rise; None takes the model's own prediction.
+
+    Raises:
+        StrategyError: Logits are not finite.
+    """
     x = images.detach().requires_grad_()
     logits = model(x)
     check_logits(logits.detach())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
+from pipeline.data.display import encode_display
 from pipeline.data.transforms import to_float
 
 PICTURE_SIDE = 512
@@ -44,6 +47,40 @@ def encode_difference(copy: Tensor, original: Tensor) -> tuple[bytes, float]:
     largest = float(added.abs().max())
     amplified = _SWING / 255 / largest if largest > 0 else 1.0
     return _png((_GRAY + added * amplified * 255).round()), amplified
+
+
+def encode_as_shown(shown: bytes, copy: Tensor, original: Tensor) -> tuple[bytes, str]:
+    """Encode an adversarial copy like the image that people see of its original: same size, same form.
+
+    What the attack added, which has the model's size, is scaled up and added to the image that people see.
+
+    Args:
+        shown: The original's display file, as `encode_display` made it.
+        copy: float (C, S, S), before any clipping.
+        original: uint8 (C, S, S).
+
+    Returns:
+        The file's bytes and its media type.
+    """
+    with Image.open(io.BytesIO(shown), formats=("PNG", "JPEG", "WEBP")) as image:
+        pixels = np.asarray(image.convert("L" if image.mode == "L" else "RGB"))  # (H, W) or (H, W, 3)
+    added = copy.detach().cpu().double() - to_float(original.cpu()[None])[0].double()  # (C, S, S)
+    fitted = _as_large(added, *pixels.shape[:2])  # (C, H, W)
+    fitted = fitted.mean(dim=0) if pixels.ndim == 2 else fitted.expand(3, -1, -1).permute(1, 2, 0)
+    changed = (torch.from_numpy(pixels.copy()).double() + 255 * fitted).round().clamp(0, 255)
+    return encode_display(changed.to(torch.uint8).numpy())
+
+
+def _as_large(added: Tensor, height: int, width: int) -> Tensor:
+    """Scale what was added (C, S, S) to an image's size (C, H, W); the border that made it square is cut away."""
+    side = added.shape[-1]
+    scale = side / max(height, width)
+    tall, wide = max(1, round(height * scale)), max(1, round(width * scale))
+    top, left = (side - tall) // 2, (side - wide) // 2
+    part = added[None, :, top : top + tall, left : left + wide]
+    if (tall, wide) == (height, width):
+        return part[0]
+    return functional.interpolate(part, size=(height, width), mode="bilinear", align_corners=False)[0]
 
 
 def _png(values: Tensor) -> bytes:

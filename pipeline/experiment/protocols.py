@@ -37,14 +37,14 @@ def copy_rounds_of(settings: Settings) -> int | None:
 
 
 def _as_in_paper(strategy: Strategy) -> Strategy:
-    """DeepFool of 10 iterations without overshoot, on 300 random candidates, wherever it stands in a strategy."""
+    """DeepFool of 10 iterations without overshoot, on 300 random candidates, all copies kept, wherever it stands."""
     if isinstance(strategy, DFAL0):
         return Subsampled(base=_short(strategy), size=PAPER_CANDIDATES)
     if isinstance(strategy, Subsampled) and isinstance(strategy.base, DFAL0):
         return replace(strategy, base=_short(strategy.base))  # the size that was asked for stays
     if isinstance(strategy, WithCopies):
         base = _as_in_paper(strategy.base)
-        return replace(strategy, base=base, overshoot=0.0, max_iterations=PAPER_ITERATIONS)
+        return replace(strategy, base=base, overshoot=0.0, max_iterations=PAPER_ITERATIONS, reject_above=None)
     if isinstance(strategy, Mixed):
         return replace(strategy, parts=tuple((_as_in_paper(part), share) for part, share in strategy.parts))
     wrapper: Any = strategy

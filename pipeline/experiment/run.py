@@ -28,6 +28,7 @@ from pipeline.models.base import Classifier
 from pipeline.models.registry import build_model
 from pipeline.randomness import derive_seed
 from pipeline.strategies.base import QueryContext, Selection, Strategy
+from pipeline.strategies.copies import WithCopies, copy_rounds
 from pipeline.strategies.registry import get_strategy
 from pipeline.training.batched import Lesson
 from pipeline.training.labeled import LabeledImages, TrainingReport
@@ -130,10 +131,11 @@ class ArmRun:
         known = self._known()
         count = self.counts[turn - 1] - len(known)
         started = time.perf_counter()
-        chosen = self._strategy(turn).select(self._context(turn, known, on_progress), count)
+        strategy, context = self._strategy(turn), self._context(turn, known, on_progress)
+        chosen = strategy.select(context, count)
+        anew = self._keep(turn, chosen, strategy, context)
         seconds = time.perf_counter() - started if turn > 1 else None
-        self.asked = Asked(ids=chosen.ids, seconds=seconds, figures=chosen.diagnostics)
-        self._keep(turn, chosen)
+        self.asked = Asked(ids=chosen.ids, seconds=seconds, figures={**chosen.diagnostics, **anew})
         self.model = None
 
     def _strategy(self, turn: int) -> Strategy:
@@ -167,10 +169,13 @@ class ArmRun:
             scratch=scratch,
         )
 
-    def _keep(self, turn: int, chosen: Selection) -> None:
-        """Keep the copies of the last rounds, and the pseudo-labels of this one alone."""
-        last = copy_rounds_of(self.settings)
+    def _keep(self, turn: int, chosen: Selection, strategy: Strategy, context: QueryContext) -> Mapping[str, int]:
+        """Keep the copies of the last rounds, and the pseudo-labels of this one alone; return figures about it."""
+        last = copy_rounds(strategy, copy_rounds_of(self.settings))
         kept = [item for item in self.copies if last is None or item.turn > turn - last]
+        figures: Mapping[str, int] = {}
+        if isinstance(strategy, WithCopies) and strategy.made == "anew" and context.model is not None:
+            kept, figures = self._anew(kept, strategy, context)
         if chosen.copies is not None and chosen.copy_distances is not None:
             made = np.flatnonzero(np.isfinite(chosen.copy_distances))
             kept.append(Copies(turn=turn, ids=chosen.ids[made], images=chosen.copies[torch.from_numpy(made)].clone()))
@@ -179,6 +184,20 @@ class ArmRun:
         forgets = self.settings.protocol == "paper"  # the CEAL of its authors threw them away
         if chosen.pseudo_ids is not None and chosen.pseudo_targets is not None and len(chosen.pseudo_ids):
             self.pseudo = None if forgets else (chosen.pseudo_ids, chosen.pseudo_targets)
+        return figures
+
+    def _anew(
+        self, kept: list[Copies], strategy: WithCopies, context: QueryContext
+    ) -> tuple[list[Copies], Mapping[str, int]]:
+        """Push what was asked in earlier rounds again with the newest model: it trains in place of the old copies."""
+        again, rejected = [], 0
+        for item in kept:
+            ids = np.array(self.points[item.turn - 1].queried, dtype=np.int64)
+            made = strategy.push(context, self.data.pool.take(ids))
+            there = np.isfinite(made.distances)
+            again.append(Copies(turn=item.turn, ids=ids[there], images=made.images[torch.from_numpy(there)]))
+            rejected += made.rejected
+        return again, {"copies_anew": sum(len(item.ids) for item in again), "copies_anew_rejected": rejected}
 
     def lesson(self) -> Lesson:
         """Return what the round's model learns: the same until the next round is asked."""

@@ -31,7 +31,7 @@ def train_lessons(
         together: As one batched program, where the network (one with BatchNorm cannot) and the recipe can.
         on_progress: Called with (steps done, steps planned, a line to show); raising stops.
     """
-    if together and len(lessons) > 1 and isinstance(recipe, SupervisedRecipe) and can_batch(lessons[0].model):
+    if together and len(lessons) > 1 and isinstance(recipe, SupervisedRecipe) and can_batch(lessons[0].model, recipe):
         yield from enumerate(train_batched(lessons, recipe, device=device, on_progress=on_progress))
         return
     for place, lesson in enumerate(lessons):

@@ -30,11 +30,14 @@ from pipeline.strategies.uncertainty import Entropy, LeastConfidence, LogitGap, 
 
 Maker = Callable[..., Strategy]
 
-_COUNTS = ("draws", "max_iterations", "candidates")  # declared by base classes, or behind `dfal`
+_COUNTS = ("draws", "max_iterations", "candidates", "steps", "rounds")  # declared by base classes, or behind `dfal`
+_OF_COPIES = ("kind", "epsilon", "steps", "reject_above", "made", "rounds")
 
 
 def _dfal(**settings: Any) -> Strategy:
-    return WithCopies(base=DFAL0(**settings))
+    """Make DFAL's own pair: what copies alone have goes to them, the rest to the selection."""
+    own = {name: settings.pop(name) for name in _OF_COPIES if name in settings}
+    return WithCopies(base=DFAL0(**settings), **own)
 
 
 _STRATEGIES: dict[str, Maker] = {

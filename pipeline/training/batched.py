@@ -55,12 +55,15 @@ class Lesson:
     synthetic: LabeledImages | None = None
 
 
-def can_batch(model: nn.Module) -> bool:
-    """Return whether networks like this one can train as one program.
+def can_batch(model: nn.Module, recipe: SupervisedRecipe | None = None) -> bool:
+    """Return whether networks like this one can train as one program, by a recipe if one is given.
 
     A network with BatchNorm (convnet, the torchvision backbones), with frozen parameters, or with code that
-    `torch.func.vmap` cannot follow cannot; train these one after the other.
+    `torch.func.vmap` cannot follow cannot, and no network by a recipe with adversarial training, which attacks each
+    network by itself; train these one after the other.
     """
+    if recipe is not None and recipe.adversarial is not None:
+        return False
     architecture = getattr(model, "architecture", None)
     if architecture is None:
         return False
@@ -95,7 +98,7 @@ def train_batched(
     """
     if not lessons:
         return []
-    _check(lessons)
+    _check(lessons, recipe)
     began = time.monotonic()
     with private_randomness():
         batch = Lockstep([_parts(lesson) for lesson in lessons], recipe, device, graphs=graphs)
@@ -123,7 +126,7 @@ def train_together(
     Yields:
         The position of a lesson, and its report, as soon as its network is done.
     """
-    if isinstance(recipe, SupervisedRecipe) and batches_on(device, lessons):
+    if isinstance(recipe, SupervisedRecipe) and not recipe.adversarial and batches_on(device, lessons):
         yield from enumerate(train_batched(lessons, recipe, device=device, on_progress=on_progress))
         return
     for place, lesson in enumerate(lessons):
@@ -153,7 +156,7 @@ def _parts(lesson: Lesson) -> Parts:
     return lesson.model, lesson.labeled, lesson.seed, lesson.copies, lesson.pseudo, lesson.synthetic
 
 
-def _check(lessons: Sequence[Lesson]) -> None:
+def _check(lessons: Sequence[Lesson], recipe: SupervisedRecipe) -> None:
     for lesson in lessons:
         check_images(lesson.model, lesson.labeled, lesson.copies, lesson.pseudo, None, lesson.synthetic)
     if len({id(lesson.model) for lesson in lessons}) != len(lessons):
@@ -161,6 +164,8 @@ def _check(lessons: Sequence[Lesson]) -> None:
     first, *others = [_shape(lesson.model) for lesson in lessons]
     if any(other != first for other in others):
         raise TrainingError("expected networks of one architecture, got several; train them one after the other")
+    if recipe.adversarial is not None:
+        raise TrainingError("expected a recipe without adversarial training, got one with; train one after the other")
     if not can_batch(lessons[0].model):
         raise TrainingError(
             f"expected networks that can train as one, got {type(lessons[0].model).__name__} with BatchNorm, frozen "

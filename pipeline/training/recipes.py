@@ -7,12 +7,13 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Literal, get_args
 
+from pipeline.augmentation.adversarial_training import AdversarialTraining, KurakinMix, Trades
 from pipeline.data.transforms import Augmentation
 from pipeline.errors import TrainingError
 
 Balance = Literal["none", "sampling", "logit_adjustment", "balanced_softmax", "auto"]
 Mixing = Literal["none", "mixup", "cutmix"]
-_QUIET = ("balance", "mixing", "decoupled")  # left out of the repr where they are off
+_QUIET = ("balance", "mixing", "decoupled", "adversarial")  # left out of the repr where they are off
 _BALANCES, _MIXINGS = get_args(Balance), get_args(Mixing)
 
 
@@ -42,6 +43,7 @@ class SupervisedRecipe:
             in the batches), 'logit_adjustment', 'balanced_softmax', or 'auto', which goes by the label counts.
         mixing: 'none', 'mixup' or 'cutmix', see `pipeline.training.mixing`.
         decoupled: Train the last layer anew at the end, see `pipeline.training.head`.
+        adversarial: `KurakinMix` or `Trades`, see `pipeline.augmentation.adversarial_training`; None is plain training.
     """
 
     optimizer: Literal["adamw", "adam"] = "adamw"
@@ -63,6 +65,7 @@ class SupervisedRecipe:
     balance: Balance = "none"
     mixing: Mixing = "none"
     decoupled: bool = False
+    adversarial: AdversarialTraining | None = None
 
     def __repr__(self) -> str:
         """Name every field, but of the newer ones those alone that are on: what was recorded before stays findable.
@@ -87,6 +90,8 @@ class SupervisedRecipe:
         for name, known in (("balance", _BALANCES), ("mixing", _MIXINGS)):
             if getattr(self, name) not in known:
                 raise TrainingError(f"expected {name} out of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.adversarial is not None and self.mixing != "none":
+            raise TrainingError(f"expected adversarial training or {self.mixing}, got both; choose one of them")
 
     def steps(self, images: int) -> int:
         """Return the step budget for a number of labeled images.
@@ -105,6 +110,8 @@ RECIPES: dict[str, SupervisedRecipe] = {
     "fine_tuning": SupervisedRecipe(
         learning_rate=1e-4, weight_decay=5e-2, least_steps=300, most_steps=6000, warmup=0.1
     ),
+    "adversarial_mix": SupervisedRecipe(adversarial=KurakinMix()),
+    "trades": SupervisedRecipe(adversarial=Trades()),
 }
 
 

@@ -16,11 +16,13 @@ from torch.nn import functional
 from torch.optim import Adam, AdamW, Optimizer
 
 from pipeline.augmentation.adversarial import logits_of_both
+from pipeline.augmentation.adversarial_training import UnlabeledImages
 from pipeline.data.transforms import augment, to_float
 from pipeline.models.state import borrowed, device_and_type, seed_global
 from pipeline.randomness import derive_seed
 from pipeline.training.balance import balanced
 from pipeline.training.checkpoint import State, finite_or_raise, read_checkpoint, snapshot, write_checkpoint
+from pipeline.training.hostile import Adversary, adversary_of
 from pipeline.training.inference import inference_batch
 from pipeline.training.labeled import LabeledImages, TrainingReport
 from pipeline.training.losses import class_loss
@@ -46,6 +48,7 @@ class Run:
     pseudo: LabeledImages | None
     validation: LabeledImages | None
     synthetic: LabeledImages | None = None
+    unlabeled: UnlabeledImages | None = None
     step: int = 0
     seconds: float = 0.0
     loss: float = float("nan")  # of the last full window
@@ -68,6 +71,7 @@ class Run:
         extra = {"copies": self.copies, "pseudo": self.pseudo}
         self.orders: dict[str, Order | BalancedOrder] = {"labeled": self.balanced.order(self.seed)}
         self.orders |= {name: Order(self.seed, name, len(images)) for name, images in extra.items() if images}
+        self.adversary = adversary_of(recipe, self.mixture.labeled, self.seed, self.unlabeled)
         self.half = _half_precision(recipe, self.device)
         self.scaler = torch.amp.GradScaler("cuda", enabled=self.half == torch.float16)
         self.began = time.monotonic()
@@ -93,6 +97,8 @@ class Run:
         """Return the loss of this step: the weighted mean over labeled images, copies and pseudo-labeled images."""
         mixture, dtype = self.mixture, device_and_type(self.model)[1]
         images, rows = self._batch()
+        if self.adversary is not None:
+            return self._adversarial_loss(images.to(dtype), rows, self.adversary)
         with torch.autocast(self.device.type, dtype=self.half or torch.bfloat16, enabled=self.half is not None):
             if self.copies is None:
                 return self._of_images(self.model(images.to(dtype)), rows)
@@ -101,6 +107,23 @@ class Run:
             logits, of_copies = logits_of_both(self.model, images.to(dtype), copied)
             of_images = self._of_images(logits, rows)
             return of_images + mixture.copies_weight * self._class_loss(of_copies, self.copies.targets[which])
+
+    def _adversarial_loss(self, images: Tensor, rows: Rows, adversary: Adversary) -> Tensor:
+        """Return the loss of a step of which some images are pushed; copies pass with them."""
+        hostile, apart = adversary.attack(self.model, images, self.step), images[:0]
+        targets = rows.targets[:0]
+        if self.copies is not None:
+            which = self._draw("copies", self.mixture.copies)
+            apart, targets = (
+                to_float(self.copies.images[which].to(images.device), images.dtype),
+                self.copies.targets[which],
+            )
+        with torch.autocast(self.device.type, dtype=self.half or torch.bfloat16, enabled=self.half is not None):
+            of_real, of_others = logits_of_both(self.model, hostile.real, torch.cat([hostile.pushed, apart]))
+            of_pushed, of_copies = of_others[: len(hostile.pushed)], of_others[len(hostile.pushed) :]
+            loss = self._of_images(hostile.together(of_real, of_pushed), hostile.rows(rows))
+            loss = loss + hostile.besides(of_real, of_pushed)
+            return loss + self.mixture.copies_weight * self._class_loss(of_copies, targets) if len(targets) else loss
 
     def _batch(self) -> tuple[Tensor, Rows]:
         """Return this step's labeled and, after them, pseudo-labeled images (B, C, S, S), and what they count as.
@@ -173,6 +196,7 @@ class Run:
         given = (self.labeled, self.copies, self.pseudo, self.validation)
         sets = [images.fingerprint() if images else "-" for images in given]
         sets += [f"synthetic={self.synthetic.fingerprint()}"] if self.synthetic else []
+        sets += [f"unlabeled={self.unlabeled.fingerprint()}"] if self.unlabeled else []
         return f"{self.recipe!r} seed={self.seed} {getattr(self.model, 'architecture', '')} {' '.join(sets)}"
 
     def save(self, path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from pipeline.augmentation.adversarial import check_copies
+from pipeline.augmentation.adversarial_training import UnlabeledImages, check_unlabeled
 from pipeline.errors import TrainingError
 from pipeline.models.state import private_randomness
 from pipeline.training.head import check_two_parts, retrain_head
@@ -36,6 +37,7 @@ def train(
     pseudo: LabeledImages | None = None,
     validation: LabeledImages | None = None,
     synthetic: LabeledImages | None = None,
+    unlabeled: UnlabeledImages | None = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 10.0,
     on_progress: Progress | None = None,
@@ -56,6 +58,7 @@ def train(
         validation: Images whose labels were known beforehand; the weights best on them are kept.
         synthetic: Generated images with the classes they were made for, under negative ids. They are drawn together
             with the labeled ones, each weighing its weight; the labeled images alone set the steps.
+        unlabeled: Images of the pool for a recipe with TRADES, which learns from them without a class.
         checkpoint: A file to take up from when it is there, and to write to on the way and at the end.
         checkpoint_seconds: Least time between two writes.
         on_progress: Called with (steps done, steps planned, a line to show); raising stops the training.
@@ -71,8 +74,11 @@ def train(
     check_images(model, labeled, copies, pseudo, validation, synthetic)
     if recipe.decoupled:
         check_two_parts(model)
+    unlabeled = unlabeled or None
+    if unlabeled is not None:
+        check_unlabeled(unlabeled, recipe.adversarial, labeled.ids[:0] if validation is None else validation.ids)
     with private_randomness():
-        run = Run(model.to(device), labeled, recipe, seed, device, copies, pseudo, validation, synthetic)
+        run = Run(model.to(device), labeled, recipe, seed, device, copies, pseudo, validation, synthetic, unlabeled)
         run.resume(checkpoint)
         written = time.monotonic()
         model.train()

@@ -9,7 +9,7 @@ from alembic import command
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from db import access, comparison_log, projects, pseudo_labels
+from db import access, comparison_log, labels, projects, pseudo_labels
 from db.connections import connect_engine, normalize_url
 from db.engine import Database
 from db.records import Project, ProjectSpec
@@ -195,3 +195,43 @@ def test_0005_keeps_every_row_up_and_down_and_an_old_project_as_it_was(empty_pla
         assert project.copy_check_share == 0
         scene = Scene(database, access.system_actor(database), access.local_user(database, "ada"), project)
         assert judged(scene, made(scene)).verdict == "accepted"  # the same files again
+
+
+def test_0006_keeps_every_row_up_and_down_and_no_check_becomes_a_vote(empty_place: Place, engine: Engine) -> None:
+    fill(empty_place)
+    plain = rows(engine)
+    with engine.begin() as connection:
+        connection.execute(text(ADD_QUERY.format("copy_check", "open", 1)))
+    with empty_place.open() as database:
+        scene = Scene(database, access.system_actor(database), access.local_user(database, "ada"), zoo(database))
+        before = scene.labels()
+        [check] = [query for query in scene.claim(scene.person("bob"), 20) if query.sample_id in before]
+        scene.submit(scene.person("bob"), check, "dog")
+        assert scene.labels() == before
+    filled = rows(engine)
+    assert len(filled["annotations"]) == len(plain["annotations"]) + 1
+    migrate(engine, "0005")
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(text(ADD_QUERY.format("copy_check", "closed", 1)))
+    with engine.connect() as connection:
+        kinds = connection.execute(text("SELECT kind, state FROM queries ORDER BY id DESC")).first()
+        names = {entry["name"] for entry in inspect(connection).get_indexes("queries")}
+    assert kinds == ("gold", "closed")
+    assert {"ix_queries_queue", "ix_queries_sample_id", "uq_queries_open_sample"} <= names
+    migrate(engine, "head")
+    changed = rows(engine)
+    assert {table: changed[table] for table in changed if table != "queries"} == {
+        table: filled[table] for table in filled if table != "queries"
+    }
+    with empty_place.open() as database:
+        assert Scene(database, scene.system, scene.ada, zoo(database)).labels() == before == labels.rebuild(database)
+
+
+def test_0006_asks_no_check_that_nobody_answered_after_the_way_back(empty_place: Place, engine: Engine) -> None:
+    fill(empty_place)
+    with engine.begin() as connection:
+        connection.execute(text(ADD_QUERY.format("copy_check", "open", 1)))
+    migrate(engine, "0005")
+    with engine.connect() as connection:
+        last = connection.execute(text("SELECT kind, state, closed_at FROM queries ORDER BY id DESC")).first()
+    assert last == ("gold", "withdrawn", 1)

@@ -59,7 +59,7 @@ class Session:
     def __init__(self, client: TestClient, seeded: Seeded) -> None:
         self.client, self.seeded, self.headers = client, seeded, bearer(seeded)
         query = claim(client, seeded, self.headers)[0]
-        self.sample, self.answer = query["sample_id"], answer_to(query)
+        self.sample, self.query, self.answer = query["sample_id"], query["query_id"], answer_to(query)
         self.kept = answer_to(claim(client, seeded, self.headers)[1])
         send(client, seeded, self.headers, self.kept)
         hook = client.post(url(seeded, "/webhooks"), json={"url": "https://example.org/"}, headers=self.headers)
@@ -78,7 +78,10 @@ class Session:
     def path(self, operation: Operation) -> str:
         if operation.name == "listDeliveries":
             self.call(BY_NAME["testWebhook"])
-        ids = {"project_id": self.seeded.project.id, "sample_id": self.sample, "webhook_id": self.hook}
+        ids = {
+            "project_id": self.seeded.project.id, "sample_id": self.sample, "query_id": self.query,
+            "webhook_id": self.hook,
+        }  # fmt: skip
         return ROOT + operation.path.format(**ids)
 
     def call(self, operation: Operation, headers: Headers | None = None, **more: Any) -> Any:

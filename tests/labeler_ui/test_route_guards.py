@@ -22,6 +22,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::starlette.exceptions.StarletteD
 ROUTES = [
     *(("post", "claims"), ("post", "answers"), ("post", "undo"), ("get", "images/1"), ("get", "recent")),
     *(("get", "queries/1/why"), ("get", "queries/1/copy"), ("get", "queries/1/difference")),
+    ("get", "queries/1/image"),
+    ("get", "synthetic/1"),
 ]
 
 

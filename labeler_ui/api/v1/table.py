@@ -107,6 +107,11 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=work.image, media=("image/png", "image/webp", "image/jpeg"),
     ),
     Operation(
+        method="GET", path=f"{_P}/queries/{{query_id}}/image", name="getQueryImage", role="annotator",
+        summary="The picture that a query of yours asks about",
+        handler=work.asked, media=("image/png", "image/webp", "image/jpeg"),
+    ),
+    Operation(
         method="GET", path=f"{_P}/stats", name="stats", role="viewer",
         summary="Progress, rounds, and labels per class",
         handler=results.stats,

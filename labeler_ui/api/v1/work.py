@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from db import annotations as answering
-from db import claims, errors, inputs, projects, samples
+from db import claims, copy_answers, errors, inputs, projects, samples
 from db.records import Answer, ClaimedQuery, Receipt
 from db.records.answers import Outcome
 from labeler_ui.api import images
@@ -72,6 +72,13 @@ def image(call: ApiCall) -> Response:
     return images.show(call, display, vary="Authorization")
 
 
+def asked(call: ApiCall) -> Response:
+    """Answer with the picture that a query asks about, to whoever was handed it."""
+    query_id = int(call.request.path_params["query_id"])
+    display = copy_answers.picture_to_label(call.database, call.actor, call.project_id, query_id)
+    return images.show(call, display, vary="Authorization")
+
+
 def _query(call: ApiCall, query: ClaimedQuery) -> dict[str, Any]:
     """Return a claimed query. The kind is left out: a quality check must not show."""
     return {
@@ -81,7 +88,7 @@ def _query(call: ApiCall, query: ClaimedQuery) -> dict[str, Any]:
         "expires_at": query.expires_at,
         "reserve": query.reserve,
         "predicted": query.predicted,
-        "image": f"{PREFIX}/projects/{call.project_id}/images/{query.sample_id}",
+        "image": f"{PREFIX}/projects/{call.project_id}/queries/{query.query_id}/image",
     }
 
 

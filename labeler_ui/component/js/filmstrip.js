@@ -90,7 +90,7 @@ class Filmstrip {
     this.loading = true;
     for (let past = missing(); past; past = missing()) {
       try {
-        const bitmap = await createImageBitmap(await this.server.image(past.item.sample_id));
+        const bitmap = await createImageBitmap(await this.server.asked(past.item.query_id));
         past.thumb = thumbOf(bitmap, bitmap.width, bitmap.height);
         bitmap.close();
       } catch {

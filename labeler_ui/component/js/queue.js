@@ -158,7 +158,7 @@ class Queue {
 
   async load(item) {
     try {
-      const url = URL.createObjectURL(await this.server.image(item.sample_id));
+      const url = URL.createObjectURL(await this.server.asked(item.query_id));
       const image = new Image();
       image.alt = "The image to label";
       image.draggable = false;

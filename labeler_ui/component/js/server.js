@@ -46,6 +46,11 @@ class Server {
     return this.json(await this.fetched(`${this.base}/${path}`, "no-store"));
   }
 
+  // What a query asks about: an address of the query, for its picture need not be the image's own.
+  asked(queryId) {
+    return this.blob(`${this.base}/queries/${queryId}/image`);
+  }
+
   image(sampleId) {
     return this.blob(`${this.base}/images/${sampleId}`);
   }

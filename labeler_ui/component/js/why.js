@@ -72,7 +72,7 @@ class Why {
   }
 
   pictures(item, found, turn) {
-    const original = this.figure("This image", () => this.server.image(item.sample_id), turn);
+    const original = this.figure("This image", () => this.server.asked(item.query_id), turn);
     const copy = found.copy && this.figure("Pushed over the border", () => this.server.blob(found.copy), turn);
     const difference = found.difference && this.figure(differenceOf(found), () => this.server.blob(found.difference), turn);
     return element("div", { class: "pictures" }, ...[original, copy, difference].filter(Boolean));

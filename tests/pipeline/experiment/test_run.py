@@ -86,6 +86,29 @@ def test_copies_carry_the_label_of_their_original_and_train_for_the_last_rounds(
     assert ages == [[], [0], [0, 1], [0, 1], [0, 1], [0, 1]]
 
 
+def test_copies_made_anew_are_pushed_by_the_newest_model_and_train_once_each():
+    last = None
+    for going, lesson in steps_of("random_sampling+copies(made='anew', reject_above=None)", 5, copy_rounds=2):
+        if lesson.copies is None:
+            continue
+        ids = lesson.copies.ids.tolist()
+        assert len(ids) == len(set(ids))
+        assert set(ids) <= {item for point in going.points[-1:] for item in point.queried} | set(going.asked.ids)
+        if last is not None:
+            assert going.asked.figures["copies_anew"] == len(going.copies[0].ids)
+            both = set(ids) & set(last)
+            now = dict(zip(ids, lesson.copies.images, strict=True))
+            assert both
+            assert not any(torch.equal(now[item], last[item]) for item in both)
+        last = dict(zip(ids, lesson.copies.images, strict=True))
+    assert last is not None
+
+
+def test_a_strategy_says_for_how_many_rounds_its_copies_train():
+    kept = [len(going.copies) for going, _ in steps_of("random_sampling+copies(rounds=1)", 4, copy_rounds=3)]
+    assert kept == [0, 1, 1, 1]
+
+
 def test_in_the_papers_protocol_copies_stay_for_good():
     kept = [len(going.copies) for going, _ in steps_of("dfal", 6, copy_rounds=2, protocol="paper")]
     assert kept == [0, 1, 2, 3, 4, 5]
