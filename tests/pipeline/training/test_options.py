@@ -220,7 +220,12 @@ def test_a_balanced_training_finds_more_of_the_rare_class() -> None:
     [
         ({"synthetic": stripes(4, seed=4)}, "expected negative ids of synthetic images"),
         ({"synthetic": synthetic().take(torch.tensor([0, 1, 1]))}, "got an id twice"),
-        ({"synthetic": synthetic(), "validation": unweighted(synthetic(2))}, "of shape"),
+        (
+            {"synthetic": synthetic(), "validation": unweighted(synthetic(2))},
+            "no synthetic image among the validation ones",
+        ),
+        ({"synthetic": synthetic(), "labeled": synthetic()}, "no synthetic image among the labeled ones"),
+        ({"synthetic": LabeledImages(torch.zeros(1, 1, 8, 8), torch.zeros(1).long(), torch.tensor([-1]))}, "of shape"),
         ({"synthetic": LabeledImages(torch.zeros(1, 1, 16, 16), torch.tensor([7]), torch.tensor([-1]))}, "exclusive"),
         ({"pseudo": synthetic()}, "weights on labeled and synthetic images alone"),
     ],
