@@ -84,8 +84,8 @@ def log_shares(counts: Tensor) -> Tensor:
 
     A class without any label gets 0, as if it were the most common: nothing is known about it that would lift it.
 
-    >>> log_shares(torch.tensor([100.0, 10.0, 0.0])).exp().tolist()
-    [1.0, 0.1, 1.0]
+    >>> log_shares(torch.tensor([100.0, 50.0, 0.0])).exp().tolist()
+    [1.0, 0.5, 1.0]
     """
     return torch.where(counts > 0, counts / counts.max(), 1.0).double().log()
 

@@ -198,10 +198,10 @@ def test_a_new_head_reads_the_features_that_were_there() -> None:
 
 
 def test_a_balanced_training_finds_more_of_the_rare_class() -> None:
-    test, labeled = stripes(100, seed=50), stripes(100, seed=1)
+    test, labeled = stripes(300, seed=50), stripes(200, seed=1)
     rare = torch.nonzero(labeled.targets == 1).flatten()
-    labeled = labeled.take(torch.cat([torch.nonzero(labeled.targets != 1).flatten(), rare[:3]]))
-    recipe = replace(RECIPE, least_steps=50, most_steps=50, batch_size=16)
+    labeled = labeled.take(torch.cat([torch.nonzero(labeled.targets != 1).flatten(), rare[:4]]))
+    recipe = replace(RECIPE, least_steps=80, most_steps=80, batch_size=16)
 
     def recall(**option: Any) -> float:
         model = network("convnet")
@@ -220,7 +220,12 @@ def test_a_balanced_training_finds_more_of_the_rare_class() -> None:
     [
         ({"synthetic": stripes(4, seed=4)}, "expected negative ids of synthetic images"),
         ({"synthetic": synthetic().take(torch.tensor([0, 1, 1]))}, "got an id twice"),
-        ({"synthetic": synthetic(), "validation": unweighted(synthetic(2))}, "of shape"),
+        (
+            {"synthetic": synthetic(), "validation": unweighted(synthetic(2))},
+            "no synthetic image among the validation ones",
+        ),
+        ({"synthetic": synthetic(), "labeled": synthetic()}, "no synthetic image among the labeled ones"),
+        ({"synthetic": LabeledImages(torch.zeros(1, 1, 8, 8), torch.zeros(1).long(), torch.tensor([-1]))}, "of shape"),
         ({"synthetic": LabeledImages(torch.zeros(1, 1, 16, 16), torch.tensor([7]), torch.tensor([-1]))}, "exclusive"),
         ({"pseudo": synthetic()}, "weights on labeled and synthetic images alone"),
     ],
