@@ -8,7 +8,7 @@ import pytest
 
 from db import synthetic
 from db.engine import Database
-from tests.labeler_ui.browser.conftest import PATIENCE, PageServer, wait_for
+from tests.labeler_ui.browser.people import PATIENCE, PageServer, wait_for
 from tests.labeler_ui.made import made_images
 from tests.labeler_ui.seed import seed
 
