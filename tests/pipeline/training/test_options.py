@@ -200,7 +200,7 @@ def test_a_new_head_reads_the_features_that_were_there() -> None:
 def test_a_balanced_training_finds_more_of_the_rare_class() -> None:
     test, labeled = stripes(300, seed=50), stripes(200, seed=1)
     rare = torch.nonzero(labeled.targets == 1).flatten()
-    labeled = labeled.take(torch.cat([torch.nonzero(labeled.targets != 1).flatten(), rare[:4]]))
+    labeled = labeled.take(torch.cat([torch.nonzero(labeled.targets != 1).flatten(), rare[:2]]))
     recipe = replace(RECIPE, least_steps=80, most_steps=80, batch_size=16)
 
     def recall(**option: Any) -> float:
