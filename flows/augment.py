@@ -11,13 +11,13 @@ from db import samples
 from db.records import Project
 from flows.augment_attempt import attempt
 from flows.augment_images import name_of
-from flows.augment_makers import Kind
 from flows.augment_material import read_material
 from flows.augment_plan import LEAST_REAL, Filling, Plan, plan_fillings
 from flows.augment_work import Judged, Wish, Work
 from flows.report import Reporter
 from flows.store import Store
 from pipeline.augmentation.quality import Gate
+from pipeline.augmentation.trained import Kind
 from pipeline.errors import DataError, ModelError, TrainingError
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,9 +19,10 @@ from flows.store import Store
 from pipeline.augmentation.gan.maker import GanMaker
 from pipeline.augmentation.gan.maker import load_maker as load_gan
 from pipeline.augmentation.gan.maker import save_maker as save_gan
-from pipeline.augmentation.gan.recipe import GAN_RECIPES, GanRecipe
+from pipeline.augmentation.gan.recipe import GanRecipe
 from pipeline.augmentation.gan.training import train_gan
 from pipeline.augmentation.records import ImageMaker
+from pipeline.augmentation.trained import Kind, Recipe, usual_recipe
 from pipeline.augmentation.translation.maker import TranslationMaker
 from pipeline.augmentation.translation.nearest import ENOUGH, nearest_common_class
 from pipeline.augmentation.translation.recipe import TranslationRecipe
@@ -31,8 +32,6 @@ from pipeline.augmentation.translation.training import train_translation
 from pipeline.errors import DataError
 from pipeline.files import FileRecord
 
-Kind = Literal["gan", "translation"]
-MakerRecipe = GanRecipe | TranslationRecipe
 Told = Callable[[int, int, str], None]
 OnSheet = Callable[[int, Tensor], None]
 
@@ -53,7 +52,7 @@ class Training:
         on_sheet: Receives (steps done, uint8 images) to look at.
     """
 
-    recipe: MakerRecipe
+    recipe: Recipe
     targets: tuple[int, ...]
     seed: int
     checkpoint: Path
@@ -88,15 +87,13 @@ class Trained:
         return save_gan(self.maker, path, metadata)
 
 
-def recipe_for(kind: Kind, device: torch.device, steps: int | None = None) -> MakerRecipe:
+def recipe_for(kind: Kind, device: torch.device, steps: int | None = None) -> Recipe:
     """Return the recipe that suits a device, with a number of steps of its own if one is given."""
-    recipe: MakerRecipe = TranslationRecipe()
-    if kind == "gan":
-        recipe = GAN_RECIPES["standard" if device.type == "cuda" else "small"]
+    recipe = usual_recipe(kind, device)
     return recipe if steps is None else replace(recipe, steps=steps)
 
 
-def kind_of(recipe: MakerRecipe) -> Kind:
+def kind_of(recipe: Recipe) -> Kind:
     """Return the kind of maker that a recipe trains."""
     return "gan" if isinstance(recipe, GanRecipe) else "translation"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from db.records import Project
 from flows.augment_images import FOLDER, name_of, slug
-from flows.augment_makers import Kind
 from flows.augment_material import Material
 from flows.report import Reporter
 from flows.store import Store
 from pipeline.augmentation.quality import Gate
 from pipeline.augmentation.records import Decision
+from pipeline.augmentation.trained import Kind
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ def make_tiny(patch: pytest.MonkeyPatch, *, accept: bool = True) -> None:
     tiny = GanRecipe(width=4, latent=4, batch_size=4, steps=6, look_every=3)
     patch.setitem(GAN_RECIPES, "small", tiny)
     patch.setitem(RECIPES, "quick", SupervisedRecipe(epochs=1, least_steps=12, most_steps=12, window=6))
-    patch.setattr("flows.augment_makers.TranslationRecipe", TinyTranslation)
+    patch.setattr("pipeline.augmentation.trained.TranslationRecipe", TinyTranslation)
     patch.setattr("flows.augment_makers.CHECKPOINT_SECONDS", 0.0)
     if accept:
         patch.setattr("flows.augment_gate.Gate", partial(Gate, bounds=ANYTHING))
