@@ -30,8 +30,8 @@ from pipeline.models.state import device_and_type, private_randomness, seed_glob
 from pipeline.randomness import derive_seed
 from pipeline.training.checkpoint import finite_or_raise, snapshot
 from pipeline.training.labeled import LabeledImages, TrainingReport
-from pipeline.training.run import validate
 from pipeline.training.supervised import Progress, check_images
+from pipeline.training.validation import validate
 
 _LEAST = 2  # labeled images: one to learn from, one to validate on
 
@@ -97,7 +97,8 @@ class _Restart:
             self.network.train()
             self.train_loss = self._pass(optimizer)
             self.network.eval()
-            self.loss, self.accuracy = validate(self.network, self.validation, self.device)
+            found = validate(self.network, self.validation, self.device)
+            self.loss, self.accuracy = found.loss, found.accuracy
             self.epoch += 1
             self.stale = 0 if self.loss < self.best else self.stale + 1
             self.best = min(self.best, self.loss)

@@ -12,18 +12,16 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim import Adam, AdamW, Optimizer
 
 from pipeline.augmentation.adversarial import logits_of_both
 from pipeline.augmentation.adversarial_training import UnlabeledImages
 from pipeline.data.transforms import augment, to_float
-from pipeline.models.state import borrowed, device_and_type, seed_global
+from pipeline.models.state import device_and_type, seed_global
 from pipeline.randomness import derive_seed
 from pipeline.training.balance import balanced
 from pipeline.training.checkpoint import State, finite_or_raise, read_checkpoint, snapshot, write_checkpoint
 from pipeline.training.hostile import Adversary, adversary_of
-from pipeline.training.inference import inference_batch
 from pipeline.training.labeled import LabeledImages, TrainingReport
 from pipeline.training.losses import class_loss
 from pipeline.training.mixing import Rows, draw_mixed
@@ -31,6 +29,7 @@ from pipeline.training.mixture import mix
 from pipeline.training.order import BalancedOrder, Order
 from pipeline.training.recipes import SupervisedRecipe
 from pipeline.training.schedule import Schedule
+from pipeline.training.validation import validate
 
 _ON_DEVICE = 1 << 31  # bytes of images that are kept on a GPU as a whole
 
@@ -52,7 +51,8 @@ class Run:
     step: int = 0
     seconds: float = 0.0
     loss: float = float("nan")  # of the last full window
-    accuracy: float | None = None
+    accuracy: float | None = None  # of the weights kept
+    score: float | None = None  # by which they were chosen: balanced accuracy where rare classes get their due
     kept: dict[str, Tensor] = field(default_factory=dict)
     window_loss: float = 0.0
     window_steps: int = 0
@@ -172,10 +172,11 @@ class Run:
         if self.validation is None:
             self.schedule.observe(self.step, self.loss)
             return
-        loss, accuracy = validate(self.model, self.validation, self.device)
-        self.schedule.observe(self.step, loss)
-        if self.accuracy is None or accuracy >= self.accuracy:
-            self.accuracy, self.kept = accuracy, snapshot(self.model)
+        found = validate(self.model, self.validation, self.device)
+        self.schedule.observe(self.step, found.loss)
+        score = found.accuracy if self.balanced.kind == "none" else found.balanced_accuracy
+        if self.score is None or score >= self.score:
+            self.score, self.accuracy, self.kept = score, found.accuracy, snapshot(self.model)
 
     def finish(self) -> TrainingReport:
         """Put the weights best in validation in place, where there is one, and report."""
@@ -204,7 +205,8 @@ class Run:
         schedule = self.schedule
         state: State = {
             "step": self.step, "seconds": self.seconds + time.monotonic() - self.began, "loss": self.loss,
-            "accuracy": self.accuracy, "window_loss": self.window_loss, "window_steps": self.window_steps,
+            "accuracy": self.accuracy, "score": self.score, "window_loss": self.window_loss,
+            "window_steps": self.window_steps,
             "schedule": [schedule.last, schedule.cooling_from, schedule.best, schedule.stale],
             "scaler": self.scaler.state_dict(),
         }  # fmt: skip
@@ -219,7 +221,7 @@ class Run:
         self.kept = {name: value.to(self.device) for name, value in kept.items()}
         self.step, self.seconds, self.loss = state["step"], state["seconds"], state["loss"]
         self.accuracy, self.window_loss = state["accuracy"], state["window_loss"]
-        self.window_steps = state["window_steps"]
+        self.window_steps, self.score = state["window_steps"], state.get("score", state["accuracy"])
         schedule = self.schedule
         schedule.last, schedule.cooling_from, schedule.best, schedule.stale = state["schedule"]
         self.scaler.load_state_dict(state["scaler"])
@@ -244,16 +246,3 @@ def _half_precision(recipe: SupervisedRecipe, device: torch.device) -> torch.dty
     if device.type != "cuda" or recipe.precision == "float32":
         return None
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-
-
-def validate(model: nn.Module, images: LabeledImages, device: torch.device) -> tuple[float, float]:
-    """Return the mean cross-entropy and the accuracy on validation images."""
-    size = inference_batch(tuple(images.images.shape[1:]), device)
-    loss, right = 0.0, 0
-    with borrowed(model), torch.inference_mode():
-        for start in range(0, len(images), size):
-            targets = images.targets[start : start + size].to(device)
-            logits = model(to_float(images.images[start : start + size].to(device), device_and_type(model)[1]))
-            loss += float(functional.cross_entropy(logits, targets, reduction="sum"))
-            right += int((logits.argmax(dim=1) == targets).sum())
-    return loss / len(images), right / len(images)

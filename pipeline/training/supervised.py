@@ -18,8 +18,9 @@ from pipeline.training.head import check_two_parts, retrain_head
 from pipeline.training.labeled import LabeledImages, TrainingReport
 from pipeline.training.mixture import check_pseudo
 from pipeline.training.recipes import SupervisedRecipe
-from pipeline.training.run import Run, validate
+from pipeline.training.run import Run
 from pipeline.training.synthetic import check_synthetic
+from pipeline.training.validation import validate
 
 Progress = Callable[[int, int, str], None]
 
@@ -103,7 +104,7 @@ def _with_new_head(run: Run, report: TrainingReport) -> TrainingReport:
     """Train the head of a finished run's model anew; a run that is taken up does it again, with the same result."""
     began = time.monotonic()
     retrain_head(run.model, run.balanced, run.recipe, seed=run.seed, labels=len(run.labeled))
-    accuracy = None if run.validation is None else validate(run.model, run.validation, run.device)[1]
+    accuracy = None if run.validation is None else validate(run.model, run.validation, run.device).accuracy
     seconds = round(report.seconds + time.monotonic() - began, 3)
     return replace(report, seconds=seconds, validation_accuracy=accuracy)
 

@@ -26,8 +26,8 @@ from pipeline.randomness import derive_seed, per_sample_uniform
 from pipeline.training.batched import Lesson, train_together
 from pipeline.training.labeled import LabeledImages
 from pipeline.training.recipes import RECIPES, SupervisedRecipe
-from pipeline.training.run import validate
 from pipeline.training.supervised import Progress
+from pipeline.training.validation import validate
 
 _WORTH = 0.01  # accuracy that more steps must buy
 _T = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
@@ -192,7 +192,7 @@ class _Climb:
         accuracies = [0.0] * folds
         for number, _ in train_together(lessons, recipe, device=self.device, on_progress=self._tell):
             held_out = _where(self.labeled, self.fold == number)
-            accuracies[number] = validate(lessons[number].model, held_out, self.device)[1]
+            accuracies[number] = validate(lessons[number].model, held_out, self.device).accuracy
         seconds = round(time.monotonic() - began, 3)
         return Trial(recipe=recipe, accuracies=tuple(accuracies), seconds=seconds, cost=_cost(recipe, self.labeled))
 

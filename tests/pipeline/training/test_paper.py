@@ -11,7 +11,7 @@ from pipeline.models.registry import build_model
 from pipeline.training.dispatch import train_by
 from pipeline.training.labeled import LabeledImages
 from pipeline.training.paper import PaperRecipe, split, train_paper
-from pipeline.training.run import validate
+from pipeline.training.validation import validate
 from tests.pipeline.toys import CPU, Linear, stripes
 
 TINY = PaperRecipe(restarts=2, epochs=3, batch_size=8)
@@ -32,7 +32,7 @@ def test_it_learns_and_leaves_the_model_ready() -> None:
     report = train_by(recipe, model, stripes(150), seed=0, device=CPU)
     assert torch.equal(torch.random.get_rng_state(), before)
     new = stripes(200, seed=77)
-    assert validate(model, new, CPU)[1] > 0.6  # a quarter by chance
+    assert validate(model, new, CPU).accuracy > 0.6  # a quarter by chance
     assert not model.training
     assert report.steps == report.epochs * 4  # 120 of 150 images, 32 a step
     assert report.epochs <= 40
