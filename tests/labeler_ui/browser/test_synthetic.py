@@ -27,12 +27,13 @@ def test_images_are_chosen_and_rejected_singly(browser: Browser, server: PageSer
     tiles.nth(5).wait_for(timeout=PATIENCE * 1000)
     loaded = page.locator(".sheet figure[data-state=ready] img")
     wait_for(lambda: loaded.count() == 12, "six images and the real one beside each", page)
-    assert tiles.first.locator("img").first.get_attribute("alt") == "Generated image 1 of 3, not a photo"
+    owl = seeded.project.classes[3].id
+    first = synthetic.images(store, seeded.actor, seeded.project.id, version.id, owl)[0]
+    assert tiles.first.locator("img").first.get_attribute("alt") == f"Generated image {first.id} of 3, not a photo"
     assert tiles.first.locator("figcaption").all_text_contents() == ["made", "nearest real"]
     for number in (0, 2):
         tiles.nth(number).locator("input").check()
     page.get_by_role("button", name="Reject 2 chosen").click(timeout=PATIENCE * 1000)
-    owl = seeded.project.classes[3].id
 
     def states() -> list[str]:
         return [found.state for found in synthetic.images(store, seeded.actor, seeded.project.id, version.id, owl)]
