@@ -104,7 +104,7 @@ def test_a_teams_first_day(team: PageServer, seeded: Seeded, tab: Callable[[], P
     assert cookie["value"] not in bob.evaluate("() => document.cookie")
 
     asked = []
-    bob.on("request", lambda request: asked.append(request) if "/images/" in request.url else None)
+    bob.on("request", lambda request: asked.append(request) if request.url.endswith("/image") else None)
     bob.get_by_role("button", name="Log out").click()
     bob.get_by_role("button", name="Log in").wait_for()
     assert bob.url == f"{team.url}/login"
