@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-PARTS = ("server", "sheet")
-_HERE = Path(__file__).parent
-_HTML = '<div class="sheet" lang="en"></div>'
+from labeler_ui.component.parts import nothing, registered
 
-
-def module_source() -> str:
-    """Return the whole ES module: the parts share one scope, so they are joined in order."""
-    return "\n".join((_HERE / "js" / f"{part}.js").read_text("utf-8") for part in PARTS)
-
-
-_SHEET = st.components.v2.component(
-    "borderline_sheet",
-    html=_HTML,
-    css=(_HERE / "sheet.css").read_text("utf-8"),
-    js=module_source(),
-)
+_SHEET = registered("sheet", scripts=("server", "pictures", "sheet"), styles=("sheet",))
 
 
 def sheet(
@@ -40,7 +26,7 @@ def sheet(
     """
     here = {"project": project_id, "sheet": name, "tiles": [dict(tile) for tile in tiles]}
     data = {**image_pass, **here, "chosen": _chosen(st.session_state.get(key), name)}
-    result = _SHEET(key=key, data=data, on_renew_change=_nothing, on_chosen_change=_nothing)
+    result = _SHEET(key=key, data=data, on_renew_change=nothing, on_chosen_change=nothing)
     there = {tile["id"] for tile in tiles}
     return [item for item in _chosen(result, name) if item in there]
 
@@ -51,7 +37,3 @@ def _chosen(state: object, name: str) -> list[int]:
     if not isinstance(told, Mapping) or told.get("sheet") != name:
         return []
     return [item for item in told.get("ids", []) if isinstance(item, int)]
-
-
-def _nothing() -> None:
-    """Make the state keys known to Streamlit: a run of the page brings a fresh token and reads what is chosen."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from labeler_ui.component.parts import nothing, registered
 
-_WALL = registered("wall", scripts=("server", "wall"), styles=("wall",))
+_WALL = registered("wall", scripts=("server", "pictures", "wall"), styles=("wall",))
 
 
 def wall(*, key: str, image_pass: Mapping[str, Any], project_id: int, strips: Sequence[Mapping[str, Any]]) -> None:

@@ -116,7 +116,7 @@ class _Restart:
             near = which.to(self.device)
             loss = functional.cross_entropy(self.network(images[near]), targets[near])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimizer.step()
             total += loss.detach() * len(which)
             self.step += 1

@@ -84,7 +84,7 @@ class Run:
         seed_global(derive_seed(self.seed, "dropout", self.step))
         loss = self._loss()
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(self.scaler.scale(loss))
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.step += 1

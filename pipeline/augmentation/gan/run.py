@@ -139,7 +139,7 @@ class Run:
 
     def _update(self, cost: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        cost.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(cost)
         self.optimizer.step()
 
     def _average(self) -> None:

@@ -237,9 +237,9 @@ def test_clear_errors(given: dict[str, Any], words: str) -> None:
 
 def test_recipes_and_models_that_cannot_say_so() -> None:
     with pytest.raises(TrainingError, match="expected balance out of none, sampling"):
-        SupervisedRecipe(balance="some")  # type: ignore[arg-type]
+        SupervisedRecipe(balance="some")
     with pytest.raises(TrainingError, match="expected mixing out of none, mixup, cutmix"):
-        SupervisedRecipe(mixing="some")  # type: ignore[arg-type]
+        SupervisedRecipe(mixing="some")
     plain = Linear(torch.zeros(4, 256), torch.zeros(4))
     with pytest.raises(TrainingError, match="features\\(\\) and head\\(\\)"):
         train(plain, uneven(), replace(RECIPE, decoupled=True), seed=0, device=CPU)

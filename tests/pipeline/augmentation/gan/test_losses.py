@@ -172,7 +172,7 @@ def batch(*, condition: float = 1.0, unlabeled: Tensor | None = None, weights: T
 
 
 def costs(loss: str, given: Batch, **options: object) -> tuple[float, float]:
-    recipe = replace(GanRecipe(loss=loss, changes=()), **options)  # type: ignore[arg-type]
+    recipe = replace(GanRecipe(loss=loss, changes=()), **options)
     objective = Objective(Known(recipe, torch.tensor([LOG_3, 0.0])), recipe, 1)  # P(class 0) = 3/4
     draws = torch.Generator()
     return objective.discriminator(given, 0.0, draws).total.item(), objective.generator(given, draws).total.item()

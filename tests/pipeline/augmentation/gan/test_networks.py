@@ -79,7 +79,7 @@ def test_refreshed_statistics_fit_the_weights_as_they_are() -> None:
     assert isinstance(norm, nn.BatchNorm2d)
     noise, targets = torch.randn(600, 4), torch.arange(600) % 3
     start = generator.start(torch.cat([noise, generator.embedding(targets)], dim=1)[:, :, None, None])
-    assert torch.allclose(norm.running_var, start.var(dim=(0, 2, 3)), rtol=0.2)  # type: ignore[arg-type]
+    assert torch.allclose(norm.running_var, start.var(dim=(0, 2, 3)), rtol=0.2)
     assert norm.momentum == 0.1
 
 

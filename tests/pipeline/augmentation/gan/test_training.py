@@ -181,9 +181,9 @@ def test_the_free_term_weighs_classes_by_their_share_in_the_pool() -> None:
     labeled = coded(0, 0, 0, 1)
     pool = labeled.images
     options = {"classes": 2, "seed": 0, "device": CPU}
-    assert Run(TINY, labeled, None, pool, shares=None, **options).weights.tolist() == [1.5, 0.5]  # type: ignore[arg-type]
-    assert Run(TINY, labeled, None, None, shares=None, **options).weights.tolist() == [1.0, 1.0]  # type: ignore[arg-type]
-    weights = Run(TINY, labeled, None, pool, shares=[0.9, 0.1], **options).weights  # type: ignore[arg-type]
+    assert Run(TINY, labeled, None, pool, shares=None, **options).weights.tolist() == [1.5, 0.5]
+    assert Run(TINY, labeled, None, None, shares=None, **options).weights.tolist() == [1.0, 1.0]
+    weights = Run(TINY, labeled, None, pool, shares=[0.9, 0.1], **options).weights
     assert weights.tolist() == pytest.approx([1.8, 0.2])
 
 
