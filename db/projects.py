@@ -38,6 +38,8 @@ BALANCES = ("auto", "none", "sampling", "logit_adjustment", "balanced_softmax")
 GENERATORS = ("none", "gan", "translation")
 FEWEST_TO_GENERATE = 20  # below so many real images of a class the gate refuses (generation-and-attacks 1.1)
 MOST_COPY_CHECKS = 0.2
+PROMOTIONS = ("not_worse", "better", "always", "never")
+PROMOTE_BY = ("accuracy", "balanced_accuracy")
 SHOW_WHY = ("on request", "after", "never")
 
 
@@ -77,6 +79,10 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "generate": lambda value: _one_of(value, "what makes images of rare classes", GENERATORS),
     "generate_below": _number("generate_below", FEWEST_TO_GENERATE, 1_000_000),
     "copy_check_share": lambda value: inputs.share(value, "copy_check_share", most=MOST_COPY_CHECKS),
+    "promote": lambda value: _one_of(value, "when a new model becomes current", PROMOTIONS),
+    "promote_by": lambda value: _one_of(value, "the figure that models are compared by", PROMOTE_BY),
+    "promote_margin": lambda value: inputs.share(value, "promote_margin"),
+    "label_budget": lambda value: None if value is None else inputs.integer(value, "label_budget", 1, 2**53),
     "holdout_size": _number("holdout_size", 0, 1_000_000),
     "holdout_share": lambda value: inputs.share(value, "holdout_share"),
     "guidelines": lambda value: inputs.body(value, "guidelines", longest=200_000),

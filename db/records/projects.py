@@ -17,8 +17,10 @@ class ProjectSpec:
     (random), 'download' or the path of a safetensors file. `cold_start` is the strategy that chooses while there is no
     model. `balance` evens out classes with few labels in training ('auto' looks at the counts). `generate` says what
     makes images of classes with fewer than `generate_below` labels. `copy_check_share` of what a person sees are
-    adversarial copies, shown to check that their class is still seen. The rounds of a project of kind 'simulation' are
-    never due: whoever simulates runs them.
+    adversarial copies, shown to check that their class is still seen. `promote` says when a newly trained model becomes
+    the current one, compared on the validation split by `promote_by`: 'not_worse' by more than `promote_margin` (a
+    share), 'better' by more than it, 'always' or 'never' by itself. After `label_budget` labels no round begins (None:
+    no limit). The rounds of a project of kind 'simulation' are never due: whoever simulates runs them.
     """
 
     name: str
@@ -43,6 +45,10 @@ class ProjectSpec:
     generate: Literal["none", "gan", "translation"] = "none"
     generate_below: int = 100
     copy_check_share: float = 0.02
+    promote: Literal["not_worse", "better", "always", "never"] = "not_worse"
+    promote_by: Literal["accuracy", "balanced_accuracy"] = "accuracy"
+    promote_margin: float = 0.0
+    label_budget: int | None = None
     holdout_size: int = 100
     holdout_share: float = 0.2
     guidelines: str = ""
@@ -121,6 +127,10 @@ class Project:
     generate: str
     generate_below: int
     copy_check_share: float
+    promote: str
+    promote_by: str
+    promote_margin: float
+    label_budget: int | None
     holdout_size: int
     holdout_share: float
     guidelines: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 from db.tables.answers import AnnotationEventRow, AnnotationRow, ClaimRow, GoldRow, LabelTableRow
 from db.tables.base import Base
 from db.tables.comparisons import ComparisonFileRow, ComparisonPointRow, ComparisonRow, ComparisonRunRow
-from db.tables.machinery import CommandRow, JobRow, OutboxRow, WebhookDeliveryRow, WebhookRow
+from db.tables.machinery import CommandRow, JobRow, OutboxRow, ScheduleRow, WebhookDeliveryRow, WebhookRow
 from db.tables.models import (
     AdversarialCopyRow,
+    ModelChoiceRow,
     ModelVersionRow,
     PredictionRow,
     PseudoLabelRow,
@@ -43,6 +44,7 @@ __all__ = [
     "JobRow",
     "LabelTableRow",
     "MembershipRow",
+    "ModelChoiceRow",
     "ModelVersionRow",
     "OutboxRow",
     "PredictionRow",
@@ -52,6 +54,7 @@ __all__ = [
     "RoundModelRow",
     "RoundRow",
     "SampleRow",
+    "ScheduleRow",
     "SessionRow",
     "ShardRow",
     "SyntheticEventRow",

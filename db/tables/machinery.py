@@ -1,8 +1,8 @@
-"""Jobs under way, wishes from the page, the outbox, and who is told of it."""
+"""Jobs under way, schedules, wishes from the page, the outbox, and who is told of it."""
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables.base import Base, Id, Json, Ref, Str, Time, one_of, unique_where
@@ -61,6 +61,39 @@ class CommandRow(Base):
     created_by: Mapped[Ref] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[Time]
     finished_at: Mapped[Time | None]
+
+
+class ScheduleRow(Base):
+    """When a kind of work runs by itself. `scope` names its project, or 'all'; one a trigger.
+
+    `last_slot` is the moment (or, for 'labels', the number of labels) that was answered last, so that no two starters
+    answer the same one.
+    """
+
+    __tablename__ = "schedules"
+    __table_args__ = (
+        UniqueConstraint("scope", "kind", "trigger"),
+        one_of("kind", "retrain", "backup"),
+        one_of("trigger", "cron", "interval", "labels"),
+        CheckConstraint("seconds IS NULL OR seconds >= 1", name="seconds"),
+        CheckConstraint("labels IS NULL OR labels >= 1", name="labels"),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[Ref | None] = mapped_column(ForeignKey("projects.id"))
+    scope: Mapped[Str]
+    kind: Mapped[Str]
+    trigger: Mapped[Str]
+    cron: Mapped[Str]  # empty unless the trigger is 'cron'
+    timezone: Mapped[Str]
+    seconds: Mapped[Time | None]
+    labels: Mapped[Time | None]
+    is_on: Mapped[bool]
+    created_by: Mapped[Ref] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[Time]
+    changed_at: Mapped[Time]
+    last_slot: Mapped[Time | None]
+    last_started_at: Mapped[Time | None]
 
 
 class OutboxRow(Base):

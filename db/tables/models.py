@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables.base import Base, Id, Json, Ref, Str, Time, unique_where
@@ -41,6 +41,20 @@ class RoundModelRow(Base):
 
     round_id: Mapped[Ref] = mapped_column(ForeignKey("rounds.id"), primary_key=True)
     model_version_id: Mapped[Ref] = mapped_column(ForeignKey("model_versions.id"))
+
+
+class ModelChoiceRow(Base):
+    """That a version became the one in use: when, by whom and why; never changed."""
+
+    __tablename__ = "model_choices"
+    __table_args__ = (Index("ix_model_choices_project_id", "project_id", "id"),)
+
+    id: Mapped[Id]
+    project_id: Mapped[Ref] = mapped_column(ForeignKey("projects.id"))
+    model_version_id: Mapped[Ref] = mapped_column(ForeignKey("model_versions.id"))
+    reason: Mapped[Str]
+    chosen_by: Mapped[Ref] = mapped_column(ForeignKey("users.id"))
+    chosen_at: Mapped[Time]
 
 
 class PredictionRow(Base):

@@ -46,6 +46,10 @@ class ProjectRow(Base):
     generate: Mapped[Str] = mapped_column(server_default="none")  # what makes images of rare classes ...
     generate_below: Mapped[int] = mapped_column(server_default="100")  # ... that have fewer labels than this
     copy_check_share: Mapped[float] = mapped_column(server_default="0")  # copies that annotators see as a check
+    promote: Mapped[Str] = mapped_column(server_default="not_worse")  # when a new model becomes current ...
+    promote_by: Mapped[Str] = mapped_column(server_default="accuracy")  # ... by which figure on validation ...
+    promote_margin: Mapped[float] = mapped_column(server_default="0")  # ... and by how much, a share
+    label_budget: Mapped[Time | None]  # labels that may be given at most; NULL: no limit
     holdout_size: Mapped[int]
     holdout_share: Mapped[float]
     guidelines: Mapped[Str]

@@ -244,6 +244,6 @@ def test_alembic_runs_from_its_own_command_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "alembic", "-c", str(ini), "-x", f"url=sqlite:///{tmp_path}/x.db"]
     subprocess.run([*command, "upgrade", "head"], check=True, capture_output=True)
     shown = subprocess.run([*command, "current"], check=True, capture_output=True, text=True)
-    assert "0006 (head)" in shown.stdout
+    assert "0007 (head)" in shown.stdout
     with connect_engine(normalize_url(f"sqlite:///{tmp_path}/x.db", tmp_path)).connect() as connection:
         assert set(inspect(connection).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
