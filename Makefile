@@ -23,8 +23,13 @@ demo: $(STAMP)  ## a digits project, trained and ranked; ends with the labeling 
 browser: $(STAMP)
 	@scripts/test_parts.sh $(VENV)
 
-test: $(STAMP) browser lint  ## the whole suite: SQLite, PostgreSQL, a real browser, a real Prefect server
+test: $(STAMP) browser lint  ## the whole suite: SQLite, PostgreSQL, a real browser, a real Prefect server; or ARGS='tests/db -k claims'
+ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
+else
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not alone"
+	@$(PYTHON) -m pytest -q -m alone
+endif
 
 lint: $(STAMP)  ## ruff, mypy --strict, the import contract
 	@$(VENV)/bin/ruff check .

@@ -27,7 +27,7 @@ from db import passwords
 from db.engine import Database
 from tests.support import require
 
-TEMPLATE = "borderline_template"
+TEMPLATE = f"borderline_template_{os.getpid()}"
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,12 @@ def running_server(*more: str) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    postgresql_server.drop(TEMPLATE)
+def postgresql_template(postgresql_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A name of this process's own: two may test against one server."""
     postgresql_server.run(f"CREATE DATABASE {TEMPLATE}")
     Database.open(postgresql_server.address(TEMPLATE), home=tmp_path_factory.mktemp("template")).close()
-    return TEMPLATE
+    yield TEMPLATE
+    postgresql_server.drop(TEMPLATE)
 
 
 @pytest.fixture(scope="session")

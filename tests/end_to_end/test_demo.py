@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.conftest import Running, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.alone, pytest.mark.timeout(400)]
 
 ANSWERS = """
     SELECT a.query_id, a.outcome, r.number AS round FROM annotations a

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = float(os.environ.get("BORDERLINE_TEST_PATIENCE", "15"))  # seconds; more where the machine is busy
+PATIENCE = float(os.environ.get("BORDERLINE_TEST_PATIENCE", "60"))  # seconds; more where the machine is busy
 
 
 def wait_for(condition: Callable[[], Any], what: str, page: Page | None = None, patience: float = PATIENCE) -> Any:
