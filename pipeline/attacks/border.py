@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from pipeline.attacks.backward import pixel_gradient
 from pipeline.errors import StrategyError
 
 Norm = Literal["l2", "linf"]
@@ -51,10 +52,13 @@ def rank_others(logits: Tensor, candidates: int | None) -> tuple[Tensor, Tensor]
     return predicted, others if candidates is None else others[:, :candidates]
 
 
-def nearest_border(logits: Tensor, images: Tensor, predicted: Tensor, others: Tensor, norm: Norm) -> Border:
+def nearest_border(
+    model: nn.Module, logits: Tensor, images: Tensor, predicted: Tensor, others: Tensor, norm: Norm
+) -> Border:
     """Compare all the given classes; one backward pass each, and only the best gradient is kept.
 
     Args:
+        model: That gave the logits.
         logits: (B, K), with the graph that leads to `images`.
         images: (B, C, H, W), requiring gradients.
         predicted: int64 (B,), the class to leave.
@@ -65,15 +69,17 @@ def nearest_border(logits: Tensor, images: Tensor, predicted: Tensor, others: Te
     best = no_border(others[:, 0], images.detach())
     for rank in range(others.shape[1]):
         last = rank == others.shape[1] - 1
-        gradient = class_gradient(logits, images, predicted, others[:, rank], keep_graph=not last)
+        gradient = class_gradient(model, logits, images, predicted, others[:, rank], keep_graph=not last)
         best = keep_nearer(best, gaps[:, rank], gradient, others[:, rank], norm)
     return best
 
 
-def class_gradient(logits: Tensor, images: Tensor, predicted: Tensor, other: Tensor, *, keep_graph: bool) -> Tensor:
+def class_gradient(
+    model: nn.Module, logits: Tensor, images: Tensor, predicted: Tensor, other: Tensor, *, keep_graph: bool
+) -> Tensor:
     """Return the gradient of f_other - f_predicted by the pixels (B, C, H, W)."""
     difference = logits.gather(1, other[:, None]) - logits.gather(1, predicted[:, None])  # (B, 1)
-    return torch.autograd.grad(difference.sum(), images, retain_graph=keep_graph)[0]
+    return pixel_gradient(model, difference.sum(), images, keep_graph=keep_graph)
 
 
 def keep_nearer(best: Border, gap: Tensor, gradient: Tensor, other: Tensor, norm: Norm) -> Border:

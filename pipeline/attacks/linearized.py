@@ -94,8 +94,9 @@ class Linearized:
     def gradient(self, predicted: Tensor, other: Tensor) -> Tensor:
         """Return the gradient of f_other - f_predicted by the pixels (B, C, H, W)."""
         if self.rows is None:
-            return class_gradient(self.graph, self.images, predicted, other, keep_graph=True)
-        return class_gradient(self.graph[self.rows], self.images, predicted, other, keep_graph=True)[self.rows]
+            return class_gradient(self.model, self.graph, self.images, predicted, other, keep_graph=True)
+        graph = self.graph[self.rows]
+        return class_gradient(self.model, graph, self.images, predicted, other, keep_graph=True)[self.rows]
 
     def nearest_border(self, predicted: Tensor, others: Tensor, norm: Norm, pruning: Pruning | None = None) -> Border:
         """Find the nearest of the given classes, looking at the smallest gaps first.

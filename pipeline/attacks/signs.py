@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pipeline.attacks.backward import pixel_gradient
 from pipeline.attacks.border import check_logits
 from pipeline.models.state import borrowed
 
@@ -75,7 +76,7 @@ def direction_of(model: nn.Module, images: Tensor, predicted: Tensor | None) -> 
     own = logits.gather(1, target[:, None])  # (B, 1)
     others = logits.scatter(1, target[:, None], -torch.inf)  # (B, K)
     odds = torch.logsumexp(others, dim=1) - own[:, 0]  # grows where the loss does, but its slope never vanishes
-    return torch.autograd.grad(odds.sum(), x)[0].sign(), target
+    return pixel_gradient(model, odds.sum(), x).sign(), target
 
 
 @torch.no_grad()

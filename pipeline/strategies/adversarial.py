@@ -81,7 +81,7 @@ class DFALOneStep:
                 logits = model(x)
                 check_logits(logits.detach(), context.classes)
                 predicted, others = rank_others(logits.detach(), self.candidates)
-                return nearest_border(logits, x, predicted, others, self.norm).distance
+                return nearest_border(model, logits, x, predicted, others, self.norm).distance
 
         return rank_by_gradient(context, k, measure, descending=False)
 

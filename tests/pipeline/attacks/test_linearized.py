@@ -14,7 +14,7 @@ def test_classes_left_out_change_nothing(name: str, norm: Norm, monkeypatch: pyt
     model, images = trained(name), stripes(200, seed=2).images.float() / 255
     graph = Linearized(model, images)
     predicted, others = rank_others(graph.logits, None)
-    plain = nearest_border(graph.graph, graph.images, predicted, others, norm)
+    plain = nearest_border(model, graph.graph, graph.images, predicted, others, norm)
     steepness = Steepness()
     Linearized(model, images[:64]).nearest_border(predicted[:64], others[:64], norm, Pruning(steepness, 0.0))
     seen: list[int] = []
