@@ -18,10 +18,11 @@ from flows.consensus import settle_ties
 from flows.copy_checks import draw_as_shown, pick_checks, with_checks
 from flows.errors import UsageError
 from flows.jobs import working
-from flows.learning import finish_version, train_version
+from flows.learning import clear_checkpoints, train_version
 from flows.locks import device_slot
 from flows.outputs import in_todays_classes
 from flows.pictures import store_pictures
+from flows.promotion import settle
 from flows.ranking import Ranking, rank, store_copies, store_pseudo_labels
 from flows.report import Reporter
 from flows.store import Store
@@ -71,7 +72,7 @@ def run_round(store: Store, project_id: int, reporter: Reporter, batch: Batch | 
         if round_id is None:
             return RoundOutcome(
                 finished=True, round_id=None, number=None, model_version_id=None, queries=0,
-                sentence="Nothing is left to ask: every image of the pool has an answer.",
+                sentence=_why_none(store, project_id),
             )  # fmt: skip
         made = augment(store, round_id, job)
         version = train(store, round_id, job)
@@ -79,6 +80,7 @@ def run_round(store: Store, project_id: int, reporter: Reporter, batch: Batch | 
         number = round_store.get_round(store.database, round_id).number
         queries = f"with {asked} queries" if asked else "and waits for answers"
         sentence = f"Round {number} is open {queries}; answer them on the labeling page (borderline up)."
+        sentence += _in_use(store, project_id, version)
         return RoundOutcome(
             finished=False, round_id=round_id, number=number, model_version_id=version, queries=asked, sentence=sentence
         )
@@ -89,6 +91,26 @@ def begin(store: Store, project_id: int) -> int | None:
     samples.draw_holdout(store.database, store.actor, project_id)
     turn = round_store.begin_round(store.database, store.actor, project_id)
     return turn.id if isinstance(turn, Round) else None
+
+
+def _why_none(store: Store, project_id: int) -> str:
+    """Say why no round begins."""
+    project = projects.get_project(store.database, store.actor, project_id)
+    labels = samples.counts(store.database, project_id).labels
+    if project.label_budget is None or labels < project.label_budget:
+        return "Nothing is left to ask: every image of the pool has an answer."
+    return (
+        f"The budget of {project.label_budget:,} labels is used ({labels:,} are there), so no round begins; "
+        f"do: borderline project edit {project.name} --label-budget N, with a larger N (0: no limit)."
+    )
+
+
+def _in_use(store: Store, project_id: int, version_id: int | None) -> str:
+    """Say it where the round's model is not the one in use."""
+    current = model_versions.current(store.database, project_id)
+    if version_id is None or current is None or current.id == version_id:
+        return ""
+    return f" Its model did not become the one in use: version {current.number} stays (borderline models)."
 
 
 def augment(store: Store, round_id: int, reporter: Reporter) -> tuple[str, ...]:
@@ -106,19 +128,23 @@ def augment(store: Store, round_id: int, reporter: Reporter) -> tuple[str, ...]:
 
 
 def train(store: Store, round_id: int, reporter: Reporter) -> int | None:
-    """Train this round's model, unless it is trained already; None while labels span fewer than two classes."""
+    """Train this round's model, unless it is trained already; None while labels span fewer than two classes.
+
+    The round ranks with it in any case; the project's rule decides whether it becomes the one in use.
+    """
     turn, project = _load(store, round_id)
     if turn.state != "preparing":
         return turn.model_version_id
     name, existing = f"round-{turn.number}", model_versions.for_round(store.database, round_id)
     if existing is not None:
-        finish_version(store, project, name, existing, current=True)
+        clear_checkpoints(store, project, name)
     else:
         settle_ties(store, project)
         if len(np.unique(samples.labeled(store.database, project.id)[1])) < 2:
             return None
         with device_slot(store, reporter):
             existing = train_version(store, project, name, reporter, round_id=round_id)
+    settle(store, project, existing, reporter)
     round_store.set_model(store.database, store.actor, round_id, existing.id)
     return existing.id
 
@@ -136,7 +162,7 @@ def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = N
     turn, project = _load(store, round_id)
     if turn.state != "preparing":
         return 0
-    batch = batch or default_batch(project)
+    batch = batch or within_budget(store, project, default_batch(project))
     started = time.monotonic()
     wanted = batch.size if turn.model_version_id else batch.first
     ranking = rank(store, project, turn, wanted + batch.reserve, reporter)
@@ -255,6 +281,15 @@ def default_batch(project: Project) -> Batch:
     """Return the project's batch; a first round without a model asks at least two images a class."""
     first = max(project.batch_size, FIRST_ROUND_PER_CLASS * len(project.classes))
     return Batch(first=first, size=project.batch_size, reserve=project.reserve_size)
+
+
+def within_budget(store: Store, project: Project, batch: Batch) -> Batch:
+    """Return a batch that asks no more labels than the project's budget has left, reserve and all, but one at least."""
+    if project.label_budget is None:
+        return batch
+    left = max(1, project.label_budget - samples.counts(store.database, project.id).labels)
+    first, size = min(batch.first, left), min(batch.size, left)
+    return Batch(first=first, size=size, reserve=min(batch.reserve, left - max(first, size)))
 
 
 def _load(store: Store, round_id: int) -> tuple[Round, Project]:

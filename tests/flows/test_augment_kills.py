@@ -57,7 +57,7 @@ STEPS = {
     "the images are there": ("flows.rounds.augment", "after"),
     "the model is trained": ("flows.learning.model_versions.record", "before"),
     "the model is recorded": ("flows.learning.model_versions.record", "after"),
-    "the model is current": ("flows.learning.model_versions.set_current", "after"),
+    "the model is current": ("flows.promotion.model_choices.promote", "after"),
     "the round has its model": ("flows.rounds.round_store.set_model", "after"),
     "the pool is ranked": ("flows.rounds.rank", "after"),
     "the queries are about to go out": ("flows.rounds.round_store.enqueue", "before"),
