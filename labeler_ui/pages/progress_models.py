@@ -102,9 +102,7 @@ def _row(item: VersionSummary) -> dict[str, object]:
         "Made": _when(version.created_at),
         "Labels": version.labels_used,
         "Accuracy": _accuracy(found),
-        "Balanced accuracy": "–"
-        if found is None or found.balanced_accuracy is None
-        else f"{found.balanced_accuracy:.1%}",
+        "Balanced accuracy": "–" if balanced is None else f"{balanced:.1%}",
         "Last chosen because": "–" if item.choice is None else item.choice.reason,
     }
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from db import copies, export, labels, model_versions, progress, projects, rounds, samples
 from db.engine import Database
-from db.errors import Conflict, InvalidInput, NotFound
+from db.errors import Conflict, InvalidInput
 from db.records import DueRound, Finished, Holdout, NewModelVersion, NewQuery, NewQueue, Round
 from db.tables import QueryRow
 from pipeline.statistics import classified
