@@ -98,7 +98,9 @@ def models(
     """
     if name is None:
         if use is not None:
-            raise typer.BadParameter("expected the name of a project before --use; do: borderline models NAME --use 3")
+            from flows.errors import UsageError
+
+            raise UsageError("expected the name of a project with --use, got none; do: borderline models NAME --use 3")
         from pipeline.catalog import MODELS
 
         _show("Models", MODELS.values(), json)

@@ -23,6 +23,7 @@ from db.tables import (
     GateDecisionRow,
     GeneratorVersionRow,
     LabelTableRow,
+    ModelChoiceRow,
     ModelVersionRow,
     QueryRow,
     RoundModelRow,
@@ -40,8 +41,8 @@ from tests.flows.rare import make_tiny, rare_project
 QUIET = SilentReporter()
 SKIPPED = ("_at", "seconds", "attempt")
 TABLES = (
-    FileRow, GateDecisionRow, GeneratorVersionRow, LabelTableRow, ModelVersionRow, QueryRow, RoundModelRow, RoundRow,
-    SyntheticEventRow, SyntheticSampleRow,
+    FileRow, GateDecisionRow, GeneratorVersionRow, LabelTableRow, ModelChoiceRow, ModelVersionRow, QueryRow,
+    RoundModelRow, RoundRow, SyntheticEventRow, SyntheticSampleRow,
 )  # fmt: skip
 STEPS = {
     "the labels are read": ("flows.augment.read_material", "after"),
