@@ -11,6 +11,10 @@ class NotFound(StoreError):
     """A project, sample, query or answer that is not there, or not in this project."""
 
 
+class FileDamaged(StoreError):
+    """A file that a row names is missing, or its bytes are not the ones that were written."""
+
+
 class Conflict(StoreError):
     """The request contradicts what is stored, such as another answer under the same id."""
 

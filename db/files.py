@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db import inputs
 from db.clock import now
-from db.errors import Conflict
+from db.errors import Conflict, FileDamaged
 from db.records import NewFile
 from db.sql import among, insert_new
 from db.tables import FileRow
@@ -44,3 +46,22 @@ def register(session: Session, project_id: int, kind: str, files: Sequence[NewFi
             raise Conflict(f"expected {path} to be unchanged, got other contents; write changed files under a new name")
         found[path] = file_id
     return found
+
+
+def require_intact(home: Path, path: str, sha256: str) -> None:
+    """Read a file below the home folder and make sure that it still holds the bytes that were written.
+
+    Raises:
+        FileDamaged: if it is missing, or its hash differs.
+    """
+    try:
+        with (home / path).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileDamaged(
+            f"expected a readable file at {path}, got: {error.strerror}; restore it from a backup"
+        ) from error
+    if found != sha256:
+        raise FileDamaged(
+            f"expected {path} with sha256 {sha256[:12]}..., got {found[:12]}...; restore it from a backup"
+        )

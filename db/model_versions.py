@@ -1,10 +1,10 @@
-"""Model versions: what was trained, from what, how good it is, and which one is in use."""
+"""Model versions: what was trained, from what, how good it is. Which one is in use: `db.model_choices`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from db import files, inputs
@@ -20,7 +20,7 @@ from db.tables import FileRow, ModelVersionRow, PredictionRow, ProjectRow, Round
 def record(database: Database, actor: Actor, project_id: int, new: NewModelVersion) -> ModelVersion:
     """Record a trained model whose file is on disk; the same file for the same round again gives the stored one.
 
-    It is not made current. With a `round_id` it becomes the model that ranks this round.
+    It is not made the one in use. With a `round_id` it becomes the model that ranks this round.
 
     Raises:
         PermissionDenied: below administrator in the project.
@@ -74,23 +74,14 @@ def current_of(session: Session, project_id: int) -> ModelVersion | None:
     return _first(session, select(ModelVersionRow, FileRow).where(*mine))
 
 
-def set_current(database: Database, actor: Actor, project_id: int, model_version_id: int) -> ModelVersion:
-    """Make a version the one in use; an older one, too.
+def one_of(session: Session, project_id: int, model_version_id: int) -> ModelVersion:
+    """Return a version inside of a transaction.
 
     Raises:
-        PermissionDenied: below administrator in the project.
         NotFound: if the project has no such version.
     """
-
-    def work(session: Session) -> ModelVersion:
-        authorize(session, actor, project_id, Role.administrator)
-        mine = ModelVersionRow.project_id == project_id
-        session.execute(update(ModelVersionRow).where(mine, ModelVersionRow.is_current).values(is_current=False))
-        wanted = mine, ModelVersionRow.id == model_version_id
-        session.execute(update(ModelVersionRow).where(*wanted).values(is_current=True))
-        return _one(session, select(ModelVersionRow, FileRow).where(*wanted))
-
-    return database.write(work, idempotent=True)
+    wanted = ModelVersionRow.project_id == project_id, ModelVersionRow.id == model_version_id
+    return _one(session, select(ModelVersionRow, FileRow).where(*wanted))
 
 
 def get(database: Database, actor: Actor, project_id: int, model_version_id: int) -> ModelVersion:
@@ -103,8 +94,7 @@ def get(database: Database, actor: Actor, project_id: int, model_version_id: int
 
     def work(session: Session) -> ModelVersion:
         authorize(session, actor, project_id, Role.viewer)
-        wanted = ModelVersionRow.project_id == project_id, ModelVersionRow.id == model_version_id
-        return _one(session, select(ModelVersionRow, FileRow).where(*wanted))
+        return one_of(session, project_id, model_version_id)
 
     return database.read(work)
 
@@ -128,10 +118,15 @@ def list_versions(database: Database, actor: Actor, project_id: int) -> list[Mod
 
     def work(session: Session) -> list[ModelVersion]:
         authorize(session, actor, project_id, Role.viewer)
-        statement = select(ModelVersionRow, FileRow).where(ModelVersionRow.project_id == project_id)
-        return _all(session, statement.order_by(ModelVersionRow.number.desc()))
+        return all_of(session, project_id)
 
     return database.read(work)
+
+
+def all_of(session: Session, project_id: int) -> list[ModelVersion]:
+    """Return all versions, newest first, inside of a transaction."""
+    statement = select(ModelVersionRow, FileRow).where(ModelVersionRow.project_id == project_id)
+    return _all(session, statement.order_by(ModelVersionRow.number.desc()))
 
 
 def _require_round(session: Session, project_id: int, round_id: int | None) -> None:

@@ -190,6 +190,13 @@ def count(session: Session, project_id: int) -> Counts:
     )
 
 
+def count_labels(session: Session, project_id: int) -> int:
+    """Count the labels of pool and holdout alone, inside of a transaction: what a budget is held against."""
+    found = select(func.count(LabelTableRow.id)).join(SampleRow, SampleRow.id == LabelTableRow.sample_id)
+    mine = LabelTableRow.project_id == project_id, *_live(project_id), SampleRow.split.in_(("pool", "holdout"))
+    return session.scalars(found.where(*mine)).one()
+
+
 def _labels_of(database: Database, project_id: int, split: str) -> tuple[Ids, Ids]:
     statement = (
         select(SampleRow.id, ClassRow.position)

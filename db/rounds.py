@@ -11,7 +11,7 @@ from db.completion import close_round, is_complete
 from db.engine import Database
 from db.errors import Conflict, NotFound
 from db.history import history, read_round
-from db.pool import askable, count
+from db.pool import askable, count, count_labels
 from db.queue import enqueue
 from db.records import Actor, DueRound, Finished, Role, Round
 from db.tables import ClaimRow, ModelVersionRow, ProjectRow, QueryRow, RoundModelRow, RoundRow, SampleRow
@@ -23,7 +23,8 @@ def due(database: Database) -> list[DueRound]:
     """Return every active project whose next round should run now, with why.
 
     'first': there are images and no round yet. 'unfinished': a round was begun and its queries are not out.
-    'complete': the latest round's answers are in, or new images came after everything had been asked.
+    'complete': the latest round's answers are in, or new images came after everything had been asked. Nothing is due
+    once the project has as many labels as its budget; a round that was begun goes on.
     """
 
     def work(session: Session) -> list[DueRound]:
@@ -45,6 +46,8 @@ def _due(session: Session, project_id: int) -> DueRound | None:
             return None
     elif not _any_askable(session, project_id):
         return None
+    if _budget_used(session, session.get_one(ProjectRow, project_id)):
+        return None
     number, reason = (1, "first") if turn is None else (turn.number + 1, "complete")
     return DueRound(project_id=project_id, number=number, reason=reason, attempt=0)
 
@@ -54,7 +57,8 @@ def begin_round(database: Database, actor: Actor, project_id: int) -> Round | Fi
 
     An 'open' round in return means that its queries are out and people are still at it: there is nothing to do. A
     complete one is closed in the same transaction that begins the next. `Finished` (false in a condition) means that
-    every image of the pool and the holdout was asked; the project is finished until new ones come.
+    every image of the pool and the holdout was asked; the project is finished until new ones come. With a `budget` it
+    means that so many labels are there: nothing changes, and rounds go on once the budget is raised.
 
     Raises:
         PermissionDenied: below administrator in the project.
@@ -70,9 +74,13 @@ def begin_round(database: Database, actor: Actor, project_id: int) -> Round | Fi
             turn.attempt += 1
             session.flush()
             return read_round(session, turn)
-        if turn is not None and turn.state == "open":
-            if not is_complete(session, turn) or _must_wait(session, project_id):
-                return read_round(session, turn)
+        is_open = turn is not None and turn.state == "open"
+        if turn is not None and is_open and (not is_complete(session, turn) or _must_wait(session, project_id)):
+            return read_round(session, turn)
+        if _budget_used(session, project):
+            labels = count_labels(session, project_id)
+            return Finished(project_id=project_id, labels=labels, budget=project.label_budget)
+        if turn is not None and is_open:
             close_round(session, turn, actor.user_id)
         return _next(session, project, turn.number + 1 if turn else 1)
 
@@ -144,6 +152,10 @@ def set_model(database: Database, actor: Actor, round_id: int, model_version_id:
 def _latest(session: Session, project_id: int) -> RoundRow | None:
     statement = select(RoundRow).where(RoundRow.project_id == project_id).order_by(RoundRow.number.desc()).limit(1)
     return session.scalars(statement).one_or_none()
+
+
+def _budget_used(session: Session, project: ProjectRow) -> bool:
+    return project.label_budget is not None and count_labels(session, project.id) >= project.label_budget
 
 
 def _any_askable(session: Session, project_id: int) -> bool:

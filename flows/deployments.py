@@ -71,7 +71,7 @@ def active_learning_round(project_id: int, command_id: int | None = None) -> dic
 
 @flow(name="retrain")
 def retrain(project_id: int, command_id: int | None = None) -> dict[str, Any]:
-    """Train on the labels of today and make the new version current if it is not worse on validation."""
+    """Train on the labels of today; the project's rule decides whether the new version is used."""
     with (
         open_store(system=True) as store,
         answering(store, command_id) as said,

@@ -18,6 +18,7 @@ from flows.files import new_file
 from flows.outputs import fold, live_positions
 from flows.report import Reporter
 from flows.store import Store
+from flows.successive import agreement_with_last
 from flows.training_data import TrainingData, open_pool, read_training_data, read_unlabeled
 from pipeline.augmentation.adversarial_training import Trades
 from pipeline.models.base import Classifier
@@ -44,9 +45,11 @@ def device_of(store: Store) -> torch.device:
 
 
 def train_version(
-    store: Store, project: Project, name: str, reporter: Reporter, *, round_id: int | None = None, current: bool = True
+    store: Store, project: Project, name: str, reporter: Reporter, *, round_id: int | None = None
 ) -> ModelVersion:
     """Train on today's labels, save the weights, then write the row; a killed run goes on from its checkpoint.
+
+    Whether the version becomes the one in use is decided afterwards, by `flows.promotion`.
 
     Args:
         store: The open store.
@@ -54,10 +57,10 @@ def train_version(
         name: Stable name of this training (``round-3``): seeds and files derive from it.
         reporter: Receives the progress; may raise to cancel.
         round_id: The round that this model is for.
-        current: Make it the current model.
 
     Returns:
-        The model version, with its metrics on the validation and test splits and its predictions of the holdout.
+        The model version, with its metrics on the validation and test splits, its predictions of the holdout, and how
+        far it agrees with the version before it.
     """
     data = read_training_data(store, project)
     device = device_of(store)
@@ -97,25 +100,19 @@ def train_version(
             "generators": list(data.generators),
             **_training_metrics(report),
             **_accuracies(evaluate(store, project, model, device, reporter)),
+            "agreement": agreement_with_last(store, project, model, device),
         },
         predictions=_holdout_predictions(store, project, model, device),
     )
     version = model_versions.record(store.database, store.actor, project.id, new)
-    return finish_version(store, project, name, version, current=current)
+    clear_checkpoints(store, project, name)
+    return version
 
 
-def finish_version(store: Store, project: Project, name: str, version: ModelVersion, *, current: bool) -> ModelVersion:
-    """Make a version that is recorded the current model, and clean up; what a kill left undone is done here again.
-
-    A newer version that became current in the meantime stays so.
-    """
-    if current:
-        now = model_versions.current(store.database, project.id)
-        if now is None or now.number < version.number:
-            version = model_versions.set_current(store.database, store.actor, project.id, version.id)
+def clear_checkpoints(store: Store, project: Project, name: str) -> None:
+    """Remove what a training of this name could have gone on from: its version is recorded."""
     for checkpoint in store.settings.project_folder(project.id, "models").glob(f"{name}-*.checkpoint"):
         checkpoint.unlink(missing_ok=True)
-    return version
 
 
 def new_model(project: Project, seed: int) -> Classifier:

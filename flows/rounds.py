@@ -5,28 +5,29 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from db import model_versions, projects, samples
 from db import rounds as round_store
-from db.records import NewQuery, NewQueue, Project, Round
+from db.records import NewQueue, Project, Round
 from flows.confirm import confirm_queries, how_many
 from flows.consensus import settle_ties
 from flows.copy_checks import draw_as_shown, pick_checks, with_checks
 from flows.errors import UsageError
 from flows.jobs import working
-from flows.learning import finish_version, train_version
+from flows.learning import clear_checkpoints, train_version
 from flows.locks import device_slot
 from flows.outputs import in_todays_classes
 from flows.pictures import store_pictures
+from flows.promotion import settle
+from flows.queries import build_queries
 from flows.ranking import Ranking, rank, store_copies, store_pseudo_labels
 from flows.report import Reporter
 from flows.store import Store
 from pipeline.randomness import per_sample_uniform
-from pipeline.strategies.base import Selection
 
 FIRST_ROUND_PER_CLASS = 2
 
@@ -71,7 +72,7 @@ def run_round(store: Store, project_id: int, reporter: Reporter, batch: Batch | 
         if round_id is None:
             return RoundOutcome(
                 finished=True, round_id=None, number=None, model_version_id=None, queries=0,
-                sentence="Nothing is left to ask: every image of the pool has an answer.",
+                sentence=_why_none(store, project_id),
             )  # fmt: skip
         made = augment(store, round_id, job)
         version = train(store, round_id, job)
@@ -79,6 +80,7 @@ def run_round(store: Store, project_id: int, reporter: Reporter, batch: Batch | 
         number = round_store.get_round(store.database, round_id).number
         queries = f"with {asked} queries" if asked else "and waits for answers"
         sentence = f"Round {number} is open {queries}; answer them on the labeling page (borderline up)."
+        sentence += _in_use(store, project_id, version)
         return RoundOutcome(
             finished=False, round_id=round_id, number=number, model_version_id=version, queries=asked, sentence=sentence
         )
@@ -89,6 +91,26 @@ def begin(store: Store, project_id: int) -> int | None:
     samples.draw_holdout(store.database, store.actor, project_id)
     turn = round_store.begin_round(store.database, store.actor, project_id)
     return turn.id if isinstance(turn, Round) else None
+
+
+def _why_none(store: Store, project_id: int) -> str:
+    """Say why no round begins."""
+    project = projects.get_project(store.database, store.actor, project_id)
+    labels = samples.counts(store.database, project_id).labels
+    if project.label_budget is None or labels < project.label_budget:
+        return "Nothing is left to ask: every image of the pool has an answer."
+    return (
+        f"The budget of {project.label_budget:,} labels is used ({labels:,} are there), so no round begins; "
+        f"do: borderline project edit {project.name} --label-budget N, with a larger N (0: no limit)."
+    )
+
+
+def _in_use(store: Store, project_id: int, version_id: int | None) -> str:
+    """Say it where the round's model is not the one in use."""
+    current = model_versions.current(store.database, project_id)
+    if version_id is None or current is None or current.id == version_id:
+        return ""
+    return f" Its model did not become the one in use: version {current.number} stays (borderline models)."
 
 
 def augment(store: Store, round_id: int, reporter: Reporter) -> tuple[str, ...]:
@@ -106,19 +128,23 @@ def augment(store: Store, round_id: int, reporter: Reporter) -> tuple[str, ...]:
 
 
 def train(store: Store, round_id: int, reporter: Reporter) -> int | None:
-    """Train this round's model, unless it is trained already; None while labels span fewer than two classes."""
+    """Train this round's model, unless it is trained already; None while labels span fewer than two classes.
+
+    The round ranks with it in any case; the project's rule decides whether it becomes the one in use.
+    """
     turn, project = _load(store, round_id)
     if turn.state != "preparing":
         return turn.model_version_id
     name, existing = f"round-{turn.number}", model_versions.for_round(store.database, round_id)
     if existing is not None:
-        finish_version(store, project, name, existing, current=True)
+        clear_checkpoints(store, project, name)
     else:
         settle_ties(store, project)
         if len(np.unique(samples.labeled(store.database, project.id)[1])) < 2:
             return None
         with device_slot(store, reporter):
             existing = train_version(store, project, name, reporter, round_id=round_id)
+    settle(store, project, existing, reporter)
     round_store.set_model(store.database, store.actor, round_id, existing.id)
     return existing.id
 
@@ -136,7 +162,7 @@ def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = N
     turn, project = _load(store, round_id)
     if turn.state != "preparing":
         return 0
-    batch = batch or default_batch(project)
+    batch = batch or within_budget(store, project, default_batch(project))
     started = time.monotonic()
     wanted = batch.size if turn.model_version_id else batch.first
     ranking = rank(store, project, turn, wanted + batch.reserve, reporter)
@@ -191,70 +217,19 @@ def pick_holdout(store: Store, project: Project, number: int, wanted: int, *, po
     return [int(sample_id) for sample_id in ids[order][:share]]
 
 
-def build_queries(
-    ranking: Ranking, holdout: Sequence[int], wanted: int, pictures: Mapping[int, Mapping[str, Any]]
-) -> list[NewQuery]:
-    """Mix the holdout evenly into the best-ranked images; what is left of the ranking is the reserve.
-
-    Args:
-        ranking: The ranked images with what is known about them.
-        holdout: Sample ids of the holdout to ask.
-        wanted: Queries of the round, holdout and learn together.
-        pictures: Where the pictures of copies lie, by row of the ranking.
-    """
-    learn = _learn_queries(ranking, pictures)
-    count = max(wanted - len(holdout), 1)  # a round always asks something to learn from
-    main, reserve = learn[:count], learn[count:]
-    asked = [NewQuery(sample_id=sample_id, kind="holdout", rank=0) for sample_id in holdout]
-    mixed = sorted(
-        [((place + 0.5) / len(main), query) for place, query in enumerate(main)]
-        + [((place + 1.0) / len(asked), query) for place, query in enumerate(asked)],
-        key=lambda item: item[0],
-    )
-    ordered = [query for _, query in mixed] + [replace(query, reserve=True) for query in reserve]
-    return [replace(query, rank=rank) for rank, query in enumerate(ordered)]
-
-
-def _learn_queries(ranking: Ranking, pictures: Mapping[int, Mapping[str, Any]]) -> list[NewQuery]:
-    selection = ranking.selection
-    if selection is None:
-        return []
-    return [
-        NewQuery(
-            sample_id=int(selection.ids[row]),
-            rank=row,
-            score=float(selection.scores[row]) if np.isfinite(selection.scores[row]) else None,
-            predicted=_position(selection.predicted[row]),
-            nearest=_position(selection.nearest[row]),
-            copy_row=row
-            if selection.copy_distances is not None and np.isfinite(selection.copy_distances[row])
-            else None,
-            details=_details(ranking, selection, row, pictures.get(row)),
-        )
-        for row in range(len(selection.ids))
-    ]
-
-
-def _details(ranking: Ranking, selection: Selection, row: int, pictures: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what 'why this image' shows: place in the ranking, distance, nearest labeled images, pictures."""
-    details: dict[str, Any] = {**ranking.told, "place": row + 1}
-    if selection.copy_distances is not None and np.isfinite(selection.copy_distances[row]):
-        details["distance"] = float(selection.copy_distances[row])
-    if ranking.neighbors is not None:
-        details["neighbors"] = [int(sample_id) for sample_id in ranking.neighbors[row] if sample_id >= 0]
-    if pictures is not None:
-        details["pictures"] = {name: place for name, place in pictures.items() if name != "shown"}
-    return details
-
-
-def _position(value: Any) -> int | None:
-    return int(value) if int(value) >= 0 else None
-
-
 def default_batch(project: Project) -> Batch:
     """Return the project's batch; a first round without a model asks at least two images a class."""
     first = max(project.batch_size, FIRST_ROUND_PER_CLASS * len(project.classes))
     return Batch(first=first, size=project.batch_size, reserve=project.reserve_size)
+
+
+def within_budget(store: Store, project: Project, batch: Batch) -> Batch:
+    """Return a batch that asks no more labels than the project's budget has left, reserve and all, but one at least."""
+    if project.label_budget is None:
+        return batch
+    left = max(1, project.label_budget - samples.counts(store.database, project.id).labels)
+    first, size = min(batch.first, left), min(batch.size, left)
+    return Batch(first=first, size=size, reserve=min(batch.reserve, left - max(first, size)))
 
 
 def _load(store: Store, round_id: int) -> tuple[Round, Project]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from db.records import Progress, Project, RoundSummary
+from db.records import Measured, Progress, Project, RoundSummary
 from pipeline.statistics import wilson_interval, worst_first
 
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ def accuracy_words(summary: RoundSummary) -> str:
 
     The test split is used where there is one; else the holdout, as far as it is labeled today.
     """
-    found = summary.measured
+    return share_words(summary.measured)
+
+
+def share_words(found: Measured | None) -> str:
+    """Return an accuracy with its interval and what it was measured on, or a dash."""
     if found is None:
         return "-"
     low, high = wilson_interval(found.correct, found.total)
@@ -78,6 +82,11 @@ def job_words(report: Progress) -> str:
         return f"The last run failed: {report.last_error}. Do: borderline round {report.project.name}"
     if report.project.state == "finished":
         return "All images have an answer."
+    if report.budget_used:
+        return (
+            f"The budget of {report.project.label_budget:,} labels is used: no further round begins. "
+            f"Raise it with: borderline project edit {report.project.name} --label-budget N"
+        )
     if report.waiting:
         return "Waiting for answers: the labeling page opens with borderline up."
     if not report.counts.pool:

@@ -47,6 +47,8 @@ def idle_state(progress: Progress, waiting: Waiting) -> dict[str, Any]:
         return _working(progress, progress.job)
     if project.state == "finished" or progress.counts.set_aside + progress.counts.labels >= _to_label(progress):
         return _state("done", "All done", f"{progress.counts.labels:,} images have their label. Thank you!")
+    if progress.budget_used:
+        return _state("done", "That is enough for now", budget_words(progress))
     return _next_round(progress, waiting)
 
 
@@ -82,6 +84,12 @@ def made_for_rare_classes(rounds: Sequence[RoundSummary]) -> list[str]:
     newest = max(rounds, key=lambda turn: turn.number, default=None)
     told = newest.diagnostics.get("synthetic", ()) if newest else ()
     return [str(sentence) for sentence in told]
+
+
+def budget_words(progress: Progress) -> str:
+    """Say that no round begins because the project has as many labels as it may."""
+    budget = progress.project.label_budget or 0
+    return f"The budget of {budget:,} labels is used: no further round begins until an administrator raises it."
 
 
 def ingest_command(project_name: str) -> str:

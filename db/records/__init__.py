@@ -28,7 +28,16 @@ from db.records.exchange import (
 from db.records.grid import Group
 from db.records.integrations import ApiToken, Delivery, NewApiToken, NewWebhook, Parcel, TokenHolder, Webhook
 from db.records.machinery import Command, Job
-from db.records.models import ModelVersion, NewModelVersion, PseudoLabelFile, TrainingCopy
+from db.records.models import (
+    MeasuredPoint,
+    ModelChoice,
+    ModelVersion,
+    NewModelVersion,
+    PseudoLabelFile,
+    StoppingFacts,
+    TrainingCopy,
+    VersionSummary,
+)
 from db.records.people import Account, Actor, Invitation, Login, Member, NewInvitation, NewSession, Role, User
 from db.records.progress import Progress, Standing
 from db.records.projects import ClassRecord, ClassUsage, Project, ProjectSpec, RetiredClass
@@ -43,7 +52,18 @@ from db.records.quality import (
     TeamRecord,
     Votes,
 )
-from db.records.rounds import DueRound, Finished, Holdout, Measured, NewQuery, NewQueue, Round, RoundSummary
+from db.records.rounds import (
+    DueRound,
+    Finished,
+    Holdout,
+    Measured,
+    NewQuery,
+    NewQueue,
+    PairedAnswer,
+    Round,
+    RoundSummary,
+    measured_on,
+)
 from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
 from db.records.synthetic import (
     GateDecision,
@@ -103,7 +123,9 @@ __all__ = [
     "LabelingTask",
     "Login",
     "Measured",
+    "MeasuredPoint",
     "Member",
+    "ModelChoice",
     "ModelVersion",
     "Neighbor",
     "NewApiToken",
@@ -122,6 +144,7 @@ __all__ = [
     "NewShard",
     "NewWebhook",
     "Outcome",
+    "PairedAnswer",
     "Parcel",
     "PastReview",
     "Picture",
@@ -144,6 +167,7 @@ __all__ = [
     "RoundSummary",
     "RunState",
     "Standing",
+    "StoppingFacts",
     "SyntheticCounts",
     "SyntheticEvent",
     "SyntheticGroup",
@@ -155,9 +179,11 @@ __all__ = [
     "TrainingCopy",
     "TrainingSynthetic",
     "User",
+    "VersionSummary",
     "VoteEntry",
     "Votes",
     "Waiting",
     "Webhook",
     "Why",
+    "measured_on",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from db.records.rounds import Holdout, Measured, measured_on, measured_on_holdout
 from db.records.samples import NewFile
 
 
@@ -47,6 +48,64 @@ class ModelVersion:
     metrics: Mapping[str, Any]
     current: bool
     created_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """That a version became the one in use: its number, why, by whom (a name) and when; never changed."""
+
+    model_version_id: int
+    number: int
+    reason: str
+    by: str
+    at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionSummary:
+    """One line of the list of versions; `choice` is the last time that it became the one in use, None if never."""
+
+    version: ModelVersion
+    holdout: Holdout | None
+    choice: ModelChoice | None
+
+    @property
+    def measured(self) -> Measured | None:
+        """How good it is: on the test split, else the holdout, else the validation split that chose its weights."""
+        metrics = self.version.metrics
+        return measured_on("test", metrics) or measured_on_holdout(self.holdout) or measured_on("validation", metrics)
+
+
+class MeasuredPoint(NamedTuple):
+    """How good a version was: right on `correct` of `total` images, after learning from `labels`."""
+
+    labels: int
+    correct: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoppingFacts:
+    """What tells whether more labels are worth it.
+
+    Attributes:
+        labels: So far.
+        budget: Labels after which no round begins; None without a limit.
+        source: The split that `points` were measured on: 'holdout', 'validation' or 'test'; '' without any.
+        points: Versions of the newest one's kind (architecture, recipe, classes), oldest first, on the same images.
+        changed: Images that the newest of them gets right and the third before it does not, and the other way round;
+            None where single predictions are not kept.
+        kappas: Agreement of each of them with the version before it on unlabeled images, oldest first.
+        seed: Of the project.
+    """
+
+    labels: int
+    budget: int | None
+    source: str
+    points: tuple[MeasuredPoint, ...]
+    changed: tuple[int, int] | None
+    kappas: tuple[float, ...]
+    seed: int
 
 
 class TrainingCopy(NamedTuple):

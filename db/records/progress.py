@@ -32,3 +32,8 @@ class Progress:
     model: ModelVersion | None
     job: Job | None
     last_error: str
+
+    @property
+    def budget_used(self) -> bool:
+        """Whether there are as many labels as the project may have: no round begins."""
+        return self.project.label_budget is not None and self.counts.labels >= self.project.label_budget

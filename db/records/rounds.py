@@ -37,10 +37,14 @@ class Round:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """Nothing is left to ask. False in a condition, so that `if not (turn := begin_round(...))` reads well."""
+    """Nothing is left to ask, or the `budget` of labels is used (else None).
+
+    False in a condition, so that `if not (turn := begin_round(...))` reads well.
+    """
 
     project_id: int
     labels: int
+    budget: int | None = None
 
     def __bool__(self) -> bool:
         return False
@@ -96,10 +100,10 @@ class Holdout:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """How good the model of a round is: on the test split where there is one, else on the holdout.
+    """How good a model is on images that it never learned from.
 
     Attributes:
-        source: 'test' or 'holdout'.
+        source: 'test', 'holdout' or 'validation'.
         correct: Images that it gets right.
         total: Images.
         class_recall: By class position; empty for a model from before it was measured.
@@ -121,6 +125,42 @@ class Measured:
     def balanced_accuracy(self) -> float | None:
         """Mean of the classes' recalls; None where they were not measured."""
         return sum(self.class_recall.values()) / len(self.class_recall) if self.class_recall else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedAnswer:
+    """Two models on one labeled holdout image: its true class position, and whether each of them is right."""
+
+    position: int
+    new_right: bool
+    old_right: bool
+
+
+def measured_on(split: str, metrics: Mapping[str, Any]) -> Measured | None:
+    """Return the figures that a model version keeps of a split; None where it was not measured on it."""
+    figures = metrics.get(split)
+    if not figures:
+        return None
+    return Measured(
+        source=split,
+        correct=figures["correct"],
+        total=figures["total"],
+        class_recall={int(place): share for place, share in figures.get("class_recall", {}).items()},
+        calibration_error=figures.get("calibration_error"),
+    )
+
+
+def measured_on_holdout(held: Holdout | None) -> Measured | None:
+    """Return the same figures of the holdout; None while no image of it has a label."""
+    if held is None or not held.total:
+        return None
+    return Measured(
+        source="holdout",
+        correct=held.correct,
+        total=held.total,
+        class_recall=held.class_recall,
+        calibration_error=held.calibration_error,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,24 +187,5 @@ class RoundSummary:
 
     @property
     def measured(self) -> Measured | None:
-        """How good its model is; None without a model, and while no holdout image has a label."""
-        test = self.metrics.get("test")
-        if test:
-            recall = {int(place): share for place, share in test.get("class_recall", {}).items()}
-            return Measured(
-                source="test",
-                correct=test["correct"],
-                total=test["total"],
-                class_recall=recall,
-                calibration_error=test.get("calibration_error"),
-            )
-        if self.holdout is None or not self.holdout.total:
-            return None
-        held = self.holdout
-        return Measured(
-            source="holdout",
-            correct=held.correct,
-            total=held.total,
-            class_recall=held.class_recall,
-            calibration_error=held.calibration_error,
-        )
+        """How good its model is, on the test split where there is one, else on the holdout; None before either."""
+        return measured_on("test", self.metrics) or measured_on_holdout(self.holdout)

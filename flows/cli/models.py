@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.console import as_json, say, store, table
-from flows.cli.projects import Json, Name
+from flows.cli.options import Json, Name
+from flows.cli.versions import list_versions, use_version
 
 if TYPE_CHECKING:
     from pipeline.catalog import Entry
@@ -85,11 +86,28 @@ def export_model(
         say(f"{file}  {file.stat().st_size:,} bytes")
 
 
-def models(json: Json = False) -> None:
-    """List the classifiers that a project can have."""
-    from pipeline.catalog import MODELS
+def models(
+    name: Annotated[str | None, typer.Argument(help="Name of a project: list its trained versions.")] = None,
+    use: Annotated[int | None, typer.Option(help="Number of a version: make it the one in use.", min=1)] = None,
+    reason: Annotated[str, typer.Option(help="With --use: why, kept with the choice.")] = "",
+    json: Json = False,
+) -> None:
+    """List the classifiers that a project can have; with a project, its trained versions, and go back to one.
 
-    _show("Models", MODELS.values(), json)
+    Example: borderline models birds --use 3 --reason "version 4 takes owls for wrens"
+    """
+    if name is None:
+        if use is not None:
+            from flows.errors import UsageError
+
+            raise UsageError("expected the name of a project with --use, got none; do: borderline models NAME --use 3")
+        from pipeline.catalog import MODELS
+
+        _show("Models", MODELS.values(), json)
+    elif use is None:
+        list_versions(name, json)
+    else:
+        use_version(name, use, reason, json)
 
 
 def recipes(json: Json = False) -> None:

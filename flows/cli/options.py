@@ -40,6 +40,17 @@ GenerateBelow = Annotated[
 CopyCheckShare = Annotated[
     Share, typer.Option(help="Share of adversarial copies shown to annotators as a check.", min=0, max=0.2)
 ]
+Promote = Annotated[
+    Literal["not_worse", "better", "always", "never"] | None,
+    typer.Option(help="When a new model becomes the one in use, compared on validation (else holdout) images."),
+]
+PromoteBy = Annotated[
+    Literal["accuracy", "balanced_accuracy"] | None, typer.Option(help="The figure that models are compared by.")
+]
+PromoteMargin = Annotated[Share, typer.Option(help="Share that counts as no difference, such as 0.01.", min=0, max=1)]
+LabelBudget = Annotated[
+    int | None, typer.Option(help="Labels after which no round begins; 0: no limit.", min=0, max=2**53 - 1)
+]
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from flows.cli.console import as_json, say, store, system_store, table
-from flows.cli.projects import Json, Name
+from flows.cli.options import Json, Name
 
 if TYPE_CHECKING:
     from db.records import Progress
@@ -37,7 +37,10 @@ def round_command(name: Name, json: Json = False) -> None:
 
 
 def retrain_command(name: Name, json: Json = False) -> None:
-    """Train on today's labels; the new model becomes current if it is not worse on the validation images."""
+    """Train on today's labels; the project's rule decides whether the new model becomes the one in use.
+
+    By default it does unless it is worse on the validation images: borderline project edit NAME --promote ...
+    """
     from db import projects
     from flows.jobs import working
     from flows.report import terminal_reporter
@@ -51,16 +54,25 @@ def retrain_command(name: Name, json: Json = False) -> None:
 
 
 def status(name: Name, json: Json = False) -> None:
-    """Show rounds, labels, accuracy and what is running now."""
-    from db import progress, projects
+    """Show rounds, labels, accuracy, what is running now, and whether more labels are worth it."""
+    import dataclasses
+
+    import numpy as np
+
+    from db import progress, projects, stopping
+    from pipeline.statistics import advice_sentences, advise
 
     with store() as opened:
         project = projects.get_project(opened.database, opened.actor, name)
         report = progress.progress(opened.database, opened.actor, project.id)
+        facts = stopping.facts(opened.database, opened.actor, project.id)
+    advice = advise(facts, np.random.default_rng(facts.seed))
     if json:
-        say(as_json(report))
+        say(as_json({**dataclasses.asdict(report), "advice": advice}))
         return
     show(name, report)
+    if facts.points or facts.budget is not None:
+        say(" ".join(advice_sentences(advice, facts.source)))
 
 
 def show(name: str, report: Progress) -> None:

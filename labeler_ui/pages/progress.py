@@ -13,6 +13,8 @@ from db.progress import progress
 from db.records import Job, Measured, Progress, RoundSummary
 from labeler_ui import words
 from labeler_ui.charts import Point, accuracy_chart, accuracy_points
+from labeler_ui.pages import progress_models
+from labeler_ui.pages.said import show_done
 from labeler_ui.pages.text import plain
 from labeler_ui.pages.visit import Visit, still_here
 from pipeline.statistics import worst_first
@@ -28,7 +30,9 @@ STATES = {"preparing": "being prepared", "open": "being labeled", "closed": "don
 def show(here: Visit | None) -> None:
     """Draw the Progress page of one project."""
     if here is not None:
+        show_done()
         _refreshing(here)
+        progress_models.show(here)
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
@@ -92,6 +96,8 @@ def _turn(now: Progress) -> None:
         st.markdown(":material/pause_circle: **Paused.** Nothing new is asked until the project is started again.")
     elif now.project.state == "finished":
         st.markdown(":material/check_circle: **All done.** Every image has its label.")
+    elif now.budget_used:
+        st.markdown(f":material/savings: **{plain(words.budget_words(now))}**")
     elif turn is None:
         st.markdown(":material/hourglass_empty: **The first round has not started.** It starts by itself here:")
         st.code("borderline up", language="bash")

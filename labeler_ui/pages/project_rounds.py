@@ -78,13 +78,15 @@ def _state(here: Visit, now: Progress, latest: Job | None, *, busy: bool) -> Non
 def _start(here: Visit, now: Progress, *, stopped: bool, idle: bool) -> None:
     may = stopped or _may_start(now)
     why = None if may else "The next round starts by itself when this one's answers are in."
+    if now.budget_used and not _unfinished(now):
+        may, why = False, words.budget_words(now)
     label = "Try again" if stopped else "Start the round now"
     if st.button(label, type="primary", disabled=not (idle and may), help=why, key="start-round", width="stretch"):
         _wish(here, "round", "A round is on its way.")
 
 
 def _train(here: Visit, *, idle: bool) -> None:
-    about = "On today's labels; the new model is used if it is not worse on the validation images."
+    about = "On today's labels; whether the new model takes over is decided by the rule in the settings."
     if st.button("Train a model now", disabled=not idle, help=about, key="start-retrain", width="stretch"):
         _wish(here, "retrain", "A training is on its way.")
 
@@ -101,8 +103,12 @@ def _may_start(now: Progress) -> bool:
     if not now.counts.pool:
         return False
     turn = words.answered_round(now)
-    unfinished = any(entry.state == "preparing" for entry in now.rounds)
-    return turn is None or unfinished or turn.state == "closed" or turn.labels_gained >= turn.k
+    return turn is None or _unfinished(now) or turn.state == "closed" or turn.labels_gained >= turn.k
+
+
+def _unfinished(now: Progress) -> bool:
+    """Whether a round was begun and its queries are not out yet."""
+    return any(entry.state == "preparing" for entry in now.rounds)
 
 
 def _where(now: Progress, *, paused: bool) -> str:
@@ -113,6 +119,8 @@ def _where(now: Progress, *, paused: bool) -> str:
         return "**Paused.** No image is handed out and no round starts. Answers under way still count."
     if now.project.state == "finished":
         return "**Finished.** Every image was asked. New images start new rounds."
+    if now.budget_used:
+        return f"**{plain(words.budget_words(now))}** It is among the settings."
     if turn is None:
         return "**No round yet.** The first starts by itself, or now."
     return f"**Round {turn.number}**: {turn.labels_gained} of {turn.k} labels."

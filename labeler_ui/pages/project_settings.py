@@ -9,7 +9,9 @@ import streamlit as st
 
 from db import members, projects
 from db.records import Project, Role
+from labeler_ui.pages import project_models
 from labeler_ui.pages.said import attempt
+from labeler_ui.pages.shares import percent
 from labeler_ui.pages.text import plain
 from labeler_ui.pages.visit import Visit
 from pipeline.catalog import MODELS, RECIPES, STRATEGIES, Entry
@@ -33,6 +35,7 @@ def show(here: Visit) -> None:
     known = people(here)
     with st.form(f"settings-{project.id}", border=False):
         values = _asked(project) | _rare(project) | _answering(project) | _shown(project)
+        values |= project_models.asked(project)
         expected = st.number_input(
             "People who will answer",
             min_value=0,
@@ -170,13 +173,6 @@ def _shown(project: Project) -> dict[str, Any]:
         help="It makes people faster and less independent; every answer notes what was shown.",
     )  # fmt: skip
     return {"show_why": why, "show_predictions": guess}
-
-
-def percent(label: str, share: float, key: str, about: str | None = None, most: float = 100.0) -> float:
-    """Draw a share as a percentage and return it as a share; what was not touched comes back as it was."""
-    shown = round(100 * share, 2)
-    given = st.number_input(f"{label} (%)", 0.0, most, shown, step=1.0, format="%g", key=key, help=about)
-    return share if given == shown else round(float(given) / 100, 6)
 
 
 def _delete(here: Visit) -> None:

@@ -14,7 +14,10 @@ from pipeline.statistics.classification import Classified, calibration_error, cl
 from pipeline.statistics.comparison import summarize
 from pipeline.statistics.curves import Curve, learning_curve_area, wilson_interval
 from pipeline.statistics.intervals import ENOUGH_SEEDS, Estimate, bootstrap_bands, t_interval
+from pipeline.statistics.learning_gain import ExpectedGain, expected_gain
 from pipeline.statistics.paired import Difference, holm, paired_difference, sign_flip_test
+from pipeline.statistics.stopping import StoppingAdvice, advise, cohen_kappa
+from pipeline.statistics.stopping_words import advice_sentences
 from pipeline.statistics.summary import ArmSummary, CurvePoint, Pair, Summary
 from pipeline.statistics.targets import accuracy_at, labels_to
 from pipeline.statistics.verdict import verdict
@@ -29,15 +32,21 @@ __all__ = [
     "DawidSkene",
     "Difference",
     "Estimate",
+    "ExpectedGain",
     "Pair",
+    "StoppingAdvice",
     "Summary",
     "accuracy_at",
+    "advice_sentences",
+    "advise",
     "agreement",
     "bootstrap_bands",
     "calibration_error",
     "class_agreement",
     "classified",
+    "cohen_kappa",
     "dawid_skene",
+    "expected_gain",
     "holm",
     "krippendorff_alpha",
     "labels_to",

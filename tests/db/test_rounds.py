@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from db import copies, export, labels, model_versions, progress, projects, rounds, samples
 from db.engine import Database
-from db.errors import Conflict, InvalidInput, NotFound
+from db.errors import Conflict, InvalidInput
 from db.records import DueRound, Finished, Holdout, NewModelVersion, NewQuery, NewQueue, Round
 from db.tables import QueryRow
 from pipeline.statistics import classified
@@ -190,7 +190,7 @@ def new_model(round_id: int | None = None, name: str = "m", **more: object) -> N
     return NewModelVersion(file=new_file(f"{name}.safetensors"), round_id=round_id, **{**fields, **more})
 
 
-def test_models_of_rounds_and_the_one_in_use(database: Database) -> None:
+def test_models_of_rounds(database: Database) -> None:
     scene = make_scene(database)
     turn = begin(scene)
     assert model_versions.for_round(database, turn.id) is None
@@ -201,15 +201,9 @@ def test_models_of_rounds_and_the_one_in_use(database: Database) -> None:
     assert model_versions.for_round(database, turn.id) == one
     assert model_versions.current(database, scene.id) is None
     two = model_versions.record(database, scene.system, scene.id, new_model(name="n"))
-    model_versions.set_current(database, scene.system, scene.id, one.id)
-    assert model_versions.set_current(database, scene.system, scene.id, two.id).current
-    assert model_versions.current(database, scene.id) == model_versions.get(database, scene.ada, scene.id, two.id)
     assert [entry.number for entry in model_versions.list_versions(database, scene.ada, scene.id)] == [2, 1]
     rounds.set_model(database, scene.system, turn.id, two.id)
     assert rounds.get_round(database, turn.id).model_version_id == two.id
-    with pytest.raises(NotFound):
-        model_versions.set_current(database, scene.system, scene.id, 999)
-    assert model_versions.current(database, scene.id) is not None
     changed = replace(new_model(), file=replace(new_file("m.safetensors"), sha256="0" * 64))
     with pytest.raises(Conflict, match="unchanged"):
         model_versions.record(database, scene.system, scene.id, changed)

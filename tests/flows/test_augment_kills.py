@@ -23,6 +23,7 @@ from db.tables import (
     GateDecisionRow,
     GeneratorVersionRow,
     LabelTableRow,
+    ModelChoiceRow,
     ModelVersionRow,
     QueryRow,
     RoundModelRow,
@@ -40,8 +41,8 @@ from tests.flows.rare import make_tiny, rare_project
 QUIET = SilentReporter()
 SKIPPED = ("_at", "seconds", "attempt")
 TABLES = (
-    FileRow, GateDecisionRow, GeneratorVersionRow, LabelTableRow, ModelVersionRow, QueryRow, RoundModelRow, RoundRow,
-    SyntheticEventRow, SyntheticSampleRow,
+    FileRow, GateDecisionRow, GeneratorVersionRow, LabelTableRow, ModelChoiceRow, ModelVersionRow, QueryRow,
+    RoundModelRow, RoundRow, SyntheticEventRow, SyntheticSampleRow,
 )  # fmt: skip
 STEPS = {
     "the labels are read": ("flows.augment.read_material", "after"),
@@ -57,7 +58,7 @@ STEPS = {
     "the images are there": ("flows.rounds.augment", "after"),
     "the model is trained": ("flows.learning.model_versions.record", "before"),
     "the model is recorded": ("flows.learning.model_versions.record", "after"),
-    "the model is current": ("flows.learning.model_versions.set_current", "after"),
+    "the model is current": ("flows.promotion.model_choices.promote", "after"),
     "the round has its model": ("flows.rounds.round_store.set_model", "after"),
     "the pool is ranked": ("flows.rounds.rank", "after"),
     "the queries are about to go out": ("flows.rounds.round_store.enqueue", "before"),

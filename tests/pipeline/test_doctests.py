@@ -42,6 +42,7 @@ MODULES = [
     "pipeline.statistics.intervals",
     "pipeline.statistics.paired",
     "pipeline.statistics.projection",
+    "pipeline.statistics.stopping",
     "pipeline.statistics.published",
     "pipeline.statistics.targets",
     "pipeline.strategies.base",
