@@ -41,6 +41,15 @@ CopyCheckShare = Annotated[
     Share, typer.Option(help="Share of adversarial copies shown to annotators as a check.", min=0, max=0.2)
 ]
 
+Devices = Annotated[
+    str | None,
+    typer.Option(help="Devices of this host that train together: a number, or auto for all GPUs.", show_default=False),
+]
+Nodes = Annotated[
+    int | None,
+    typer.Option(help="Hosts that train together; see docs/training.md.", min=1, show_default=False),
+]
+
 
 def given(**options: Any) -> dict[str, Any]:
     """Return the options that were typed: those that are not None."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from flows.cli.console import as_json, say, store, system_store, table
+from flows.cli.options import Devices, Nodes, given
 from flows.cli.projects import Json, Name
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def register_rounds(app: typer.Typer) -> None:
     app.command("status", rich_help_panel="Run it")(status)
 
 
-def round_command(name: Name, json: Json = False) -> None:
+def round_command(name: Name, devices: Devices = None, nodes: Nodes = None, json: Json = False) -> None:
     """Run one round now: retrain on today's labels, rank the pool, put the next queries on the page.
 
     `borderline up` does this by itself whenever a round's answers are in. Running it again while a round waits for
@@ -30,20 +31,20 @@ def round_command(name: Name, json: Json = False) -> None:
     from flows.report import terminal_reporter
     from flows.rounds import run_round
 
-    with system_store() as opened, terminal_reporter(silent=json) as bar:
+    with system_store(**given(devices=devices, nodes=nodes)) as opened, terminal_reporter(silent=json) as bar:
         project = projects.get_project(opened.database, opened.actor, name)
         outcome = run_round(opened, project.id, bar)
     say(as_json(outcome) if json else outcome.sentence)
 
 
-def retrain_command(name: Name, json: Json = False) -> None:
+def retrain_command(name: Name, devices: Devices = None, nodes: Nodes = None, json: Json = False) -> None:
     """Train on today's labels; the new model becomes current if it is not worse on the validation images."""
     from db import projects
     from flows.jobs import working
     from flows.report import terminal_reporter
     from flows.retrain import retrain_project
 
-    with system_store() as opened, terminal_reporter(silent=json) as bar:
+    with system_store(**given(devices=devices, nodes=nodes)) as opened, terminal_reporter(silent=json) as bar:
         project = projects.get_project(opened.database, opened.actor, name)
         with working(opened, project.id, "retrain", bar) as job:
             outcome = retrain_project(opened, project.id, job)
