@@ -1,6 +1,6 @@
 """Trains one network in several processes: writes a work order, starts `torchrun`, watches it, reads the result.
 
-Ids, paths and plain files go to the processes, never a model or an array by value. The folder of an order belongs to one
+Paths and plain files go to the processes, never a model or an array by value. The folder of an order belongs to one
 attempt: its lock is the kernel's, so that the processes of a killed flow see that nobody waits for them and end.
 """
 
@@ -37,7 +37,7 @@ STOP_SECONDS = 10.0
 
 
 class TrainingLost(FlowError):
-    """A process of a training ended before its time; what was saved is kept, and the next attempt goes on from there."""
+    """A process of a training ended before its time; the next attempt goes on from what was saved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +61,14 @@ class Launch:
         """Whether one process in here is all that is asked for."""
         return self.devices * self.nodes == 1
 
-    def command(self, folder: Path) -> list[str]:
-        """Return what starts this host's processes for the order in a folder."""
+    def command(self, folder: Path, *, owned: bool) -> list[str]:
+        """Return what starts this host's processes for the order in a folder, given on this host if `owned`."""
         meeting = ["--standalone"]
         if self.nodes > 1:
             meeting = [f"--nnodes={self.nodes}", "--rdzv-backend=c10d"]
             meeting += [f"--rdzv-endpoint={self.rendezvous}", f"--rdzv-id={self.name}"]
         count = [f"--nproc-per-node={self.devices}", "--max-restarts=0"]
-        program = ["-m", "pipeline.training.worker", str(folder)]
+        program = ["-m", "pipeline.training.worker", str(folder), *(["--owned"] if owned else [])]
         return [sys.executable, "-m", "torch.distributed.run", *meeting, *count, *program]
 
 
@@ -148,13 +148,20 @@ def _run(settings: Settings, launch: Launch, folder: Path, reporter: Reporter) -
 
 
 @contextmanager
-def running(launch: Launch, folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start this host's processes; whatever happens, none of them is left when the block ends."""
+def running(launch: Launch, folder: Path, log: Path, *, owned: bool = True) -> Iterator[subprocess.Popen[bytes]]:
+    """Start this host's processes; whatever happens, none of them is left when the block ends.
+
+    Args:
+        launch: How many, and where they meet.
+        folder: Of the order.
+        log: Gets their output.
+        owned: Whether the order was given on this host, so that they can see whether anybody waits for them.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     cores = max(1, (os.cpu_count() or 1) // launch.devices)
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            launch.command(folder),
+            launch.command(folder, owned=owned),
             env={"OMP_NUM_THREADS": str(cores), **os.environ},
             stdin=subprocess.DEVNULL,
             stdout=output,

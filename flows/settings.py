@@ -36,6 +36,7 @@ class Settings(BaseSettings):
         reconcile_seconds: Interval of the scheduled flow that finds what was lost between two processes.
         ingest_root: Folder that images may be read from when a page asks for it; None allows any on a machine where
             the page is for its own people alone, and none elsewhere. Commands in a terminal read from anywhere.
+        ingest_remote: URLs of folders in object stores, with commas between them, that a page may have read, too.
     """
 
     model_config = SettingsConfigDict(env_prefix="BORDERLINE_", extra="ignore")
@@ -56,11 +57,17 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = False
     reconcile_seconds: float = Field(default=300, gt=0)
     ingest_root: Path | None = None
+    ingest_remote: str = ""
 
     @field_validator("home", "ingest_root")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:
         return None if folder is None else folder.expanduser().absolute()
+
+    @property
+    def remote_folders(self) -> tuple[str, ...]:
+        """The URLs that a page may have read."""
+        return tuple(url.strip() for url in self.ingest_remote.split(",") if url.strip())
 
     @cached_property
     def threads(self) -> int:
@@ -111,6 +118,8 @@ class Settings(BaseSettings):
         }
         if self.rendezvous:
             variables["BORDERLINE_RENDEZVOUS"] = self.rendezvous
+        if self.ingest_remote:
+            variables["BORDERLINE_INGEST_REMOTE"] = self.ingest_remote
         if self.ingest_root:
             variables["BORDERLINE_INGEST_ROOT"] = str(self.ingest_root)
         if self.database_url:

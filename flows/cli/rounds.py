@@ -18,6 +18,7 @@ def register_rounds(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("round", rich_help_panel="Run it")(round_command)
     app.command("retrain", rich_help_panel="Run it")(retrain_command)
+    app.command("training-host", rich_help_panel="Run it")(training_host)
     app.command("status", rich_help_panel="Run it")(status)
 
 
@@ -49,6 +50,15 @@ def retrain_command(name: Name, devices: Devices = None, nodes: Nodes = None, js
         with working(opened, project.id, "retrain", bar) as job:
             outcome = retrain_project(opened, project.id, job)
     say(as_json(outcome) if json else outcome.sentence)
+
+
+def training_host() -> None:
+    """Train along with another host that has the same BORDERLINE_HOME, whenever it trains on several (--nodes)."""
+    from flows.settings import Settings
+    from flows.training_host import train_along
+
+    say("waiting for trainings of several hosts; Ctrl-C stops")
+    train_along(Settings())
 
 
 def status(name: Name, json: Json = False) -> None:

@@ -1,9 +1,9 @@
-"""A step of a training that several processes share: each has some rows of every batch, and all have the same weights.
+"""A step of a training that several processes share: each has some rows of every batch, all have the same weights.
 
-The batch is the recipe's, whatever the number of processes: order, augmentation, mixing and dropout are drawn for all of
-it from (seed, step), as one process draws them, and each process computes its rows alone. Each row of the loss weighs
-what it does in one process, so that the processes' losses and gradients just add up, however uneven their parts are.
-What differs from one process is the order in which floats are added up; nothing else.
+The batch is the recipe's, whatever the number of processes: order, augmentation, mixing and dropout are drawn for
+all of it from (seed, step), as one process draws them, and each process computes its rows alone. A row of the loss
+weighs what it does in one process, so that the processes' losses and gradients just add up, however uneven their parts
+are. What differs from one process is the order in which floats are added up; nothing else.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class DistributedRun(Run):
         guessed = self._draw("pseudo", self.mixture.pseudo) if self.pseudo is not None else index[:0]
         targets, weights = self._targets_and_weights(index, guessed)  # (L + P,)
         images, partners, share = self._images(index, guessed)
+        images = images.to(device_and_type(self.model)[1])
         copies = (
             None if self.copies is None else self.copies.take(self._draw("copies", self.mixture.copies)[self.my_copies])
         )
@@ -86,7 +87,7 @@ class DistributedRun(Run):
         return targets if self.pseudo is None else torch.cat([targets, self.pseudo.targets[guessed]]), weights
 
     def _images(self, index: Tensor, guessed: Tensor) -> tuple[Tensor, Tensor, float]:
-        """Return this process's images (M, C, S, S), the rows of those that they are mixed with, and their own share."""
+        """Return this process's images (M, C, S, S), the rows that they are mixed with, and their own share."""
         blocks = (self.mixture.labeled, self.mixture.pseudo)
         if self.recipe.mixing == "none":
             return self._changed(index, guessed, self.mine), self.mine, 1.0
@@ -109,7 +110,7 @@ class DistributedRun(Run):
             blocks = [count for count in (labeled, self.mixture.pseudo) if count]
             drawn = torch.cat([draw_changes(count, side, generator, kind) for count in blocks], dim=1)
             images = warp(images, matrices(drawn[:, rows], side, kind), kind)
-        return images.to(device_and_type(self.model)[1])
+        return images
 
     def _logits(self, images: Tensor, copies: LabeledImages | None) -> tuple[Tensor, Tensor]:
         """Return the logits of this process's rows and of its copies, which pass as in `logits_of_both`."""

@@ -1,4 +1,4 @@
-"""What a training sets up once for its device: the optimizer, where the images lie, and in which precision it computes."""
+"""What a training sets up once for its device: the optimizer, where the images lie, and the precision."""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ class ProcessGroup:
         """Put the sum over all processes in place of each tensor; they travel as one."""
         together = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
         distributed.all_reduce(together)
-        for tensor, total in zip(tensors, together.split([one.numel() for one in tensors]), strict=True):
+        totals = torch.split(together, [one.numel() for one in tensors])
+        for tensor, total in zip(tensors, totals, strict=True):
             tensor.detach().copy_(total.view_as(tensor))
 
     def from_first(self, tensor: Tensor) -> Tensor:

@@ -75,8 +75,8 @@ def train(
         checkpoint: A file to take up from when it is there, and to write to on the way and at the end.
         checkpoint_seconds: Least time between two writes.
         on_progress: Called with (steps done, steps planned, a line to show); raising stops the training.
-        group: The processes that share this training, each with a part of every batch (`pipeline.training.distributed`);
-            all of them call this with the same arguments. None trains here alone.
+        group: The processes that share this training, each with a part of every batch; all of them call this with
+            the same arguments (see `pipeline.training.distributed`). None trains here alone.
 
     Returns:
         A report of what was done.

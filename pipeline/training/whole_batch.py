@@ -86,9 +86,10 @@ class SyncedBatchNorm(_BatchNorm):
         """Move the running statistics, which inference uses."""
         if not self.track_running_stats or self.running_mean is None or self.running_var is None:
             return
+        share = self.momentum or 0.0
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-        share = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+            share = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean.to(self.running_mean), share)
         self.running_var.lerp_((variance * rows / (rows - 1).clamp(min=1)).to(self.running_var), share)
 

@@ -1,7 +1,7 @@
-"""What processes that train together are told: a folder with a JSON file, arrays to map into memory, and first weights.
+"""What processes that train together are told: a folder with a JSON file, arrays to map, and first weights.
 
-The one who gives the order (a flow) writes it and holds a lock in the folder; the processes read it, and leave progress,
-weights and a report there. Plain files only: nothing here can run code, and no array is sent to a process.
+The one who gives the order (a flow) writes it and holds a lock in the folder; the processes read it, and leave
+progress, weights and a report there. Plain files only: nothing here can run code, and no array is sent to a process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""One process of a training that several share: `torchrun ... -m pipeline.training.worker FOLDER` starts it.
+"""One process of a training that several share: `torchrun ... -m pipeline.training.worker FOLDER [--owned]` starts it.
 
-It does what the order in the folder says. It ends when nobody wants the result anymore: whoever gave the order holds a
-lock of the kernel, which a killed process cannot keep; otherwise a killed flow would leave GPUs busy for nobody.
+It does what the order in the folder says. With `--owned`, on the host where the order was given, it ends when nobody
+wants the result anymore: the giver holds a lock of the kernel, which a killed process cannot keep; otherwise a killed
+flow would leave GPUs busy for nobody. On other hosts such a lock may not be seen; there the broken connection ends it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def main() -> None:
     """Train as ordered."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     folder = Path(sys.argv[1])
-    threading.Thread(target=_leave_with_owner, args=(folder / work_order.OWNER_LOCK,), daemon=True).start()
+    owner = folder / work_order.OWNER_LOCK if "--owned" in sys.argv[2:] else None
+    threading.Thread(target=_leave_with_owner, args=(owner,), daemon=True).start()
     try:
         order = work_order.read_order(folder)
         carry_out(order, launched_group(order.accelerator), folder)
@@ -74,10 +76,10 @@ def _teller(folder: Path) -> Progress:
     return tell
 
 
-def _leave_with_owner(lock: Path) -> None:
-    """End this process when nobody holds the lock, or its folder is gone."""
+def _leave_with_owner(lock: Path | None) -> None:
+    """End this process when `torchrun` is gone, or nobody holds the lock."""
     parent = os.getppid()
-    while os.getppid() == parent and _is_held(lock):
+    while os.getppid() == parent and (lock is None or _is_held(lock)):
         time.sleep(_LOOK_SECONDS)
     os._exit(NOBODY_WAITS)
 
