@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ class Bucket:
 
     server: Any
     port: int
-    name: str = "pictures"
-    client: Any = None
+    name: str
+    client: Any
 
     def put(self, *keys: str, data: bytes) -> None:
         for key in keys:
@@ -52,7 +53,7 @@ def s3_bucket() -> Iterator[Bucket]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        bucket = Bucket(server, port, client=boto3.client("s3"))
+        bucket = Bucket(server, port, f"pictures-{uuid.uuid4().hex[:8]}", boto3.client("s3"))  # moto forgets nothing
         bucket.client.create_bucket(Bucket=bucket.name)
         try:
             yield bucket

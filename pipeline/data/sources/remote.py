@@ -2,7 +2,8 @@
 
 Nothing is downloaded beforehand. What a store says about one object (gone, forbidden) is that image's bad luck; when
 the store itself does not answer, a few more tries are made, and then reading stops: what was taken in stays, and the
-next run goes on. The provider's library finds credentials in its own environment and configuration; none pass through here.
+next run goes on. The provider's library finds credentials in its own environment and configuration; none pass through
+here.
 """
 
 from __future__ import annotations
