@@ -6,7 +6,7 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -41,6 +41,23 @@ def body(value: object, what: str, *, longest: int) -> str:
     if "\x00" in value or not _encodable(value):
         raise InvalidInput(f"expected {what} in readable text, got characters that cannot be stored; remove them")
     return value
+
+
+def listed_url(value: str, allowed: Sequence[str]) -> str:
+    """Return the URL of a folder that lies below one of those that may be read.
+
+    Raises:
+        InvalidInput: It does not; the message does not repeat it, for it may hold a key.
+    """
+    url = value.strip().rstrip("/")
+    folders = [folder.rstrip("/") for folder in allowed]
+    below = any(url == folder or url.startswith(f"{folder}/") for folder in folders)
+    if not below or _CONTROL.search(url) or {"..", "."} & set(url.split("/")) or "?" in url or "::" in url:
+        raise InvalidInput(
+            f"expected a URL below one that BORDERLINE_INGEST_REMOTE names ({', '.join(folders) or 'none is named'}), "
+            "got another; ask whoever runs Borderline to name it, or read it by the command borderline ingest"
+        )
+    return url
 
 
 def file_name(value: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from db import projects, samples, synthetic
+from db import inputs, projects, samples, synthetic
 from db.records import NewSample, NewShard, Project
 from flows.errors import UsageError
 from flows.files import new_file
@@ -27,10 +27,13 @@ from pipeline.data.shards import (
     prepare_shards,
 )
 from pipeline.data.sources import Source, open_source
+from pipeline.data.sources.remote import RemoteSource
+from pipeline.data.sources.urls import protocol_of
 
 SPLITS = ("pool", "validation", "test")
 LABEL_POLICIES = ("use", "hide", "ignore")
 KNOWN_AT_ONCE = 1000
+READERS = 16  # from an object store: what they wait for is the network
 MADE = "it was made by a generator: such images may train a model and are never labeled or tested on"
 
 
@@ -143,7 +146,7 @@ def _prepare(
         ImageSpec(image_size=project.image_size, channels=project.channels),
         store.settings.project_folder(project.id, "shards"),
         known=known,
-        workers=store.settings.threads,
+        workers=max(store.settings.threads, READERS if isinstance(source, RemoteSource) else 1),
         copy_to=store.settings.project_folder(project.id, "originals") if options.copy else None,
         on_progress=lambda done, total: reporter.progress(done, total, "reading images"),
     )
@@ -221,11 +224,18 @@ def _row(store: Store, sample: PreparedSample, options: IngestOptions) -> NewSam
 
 
 def require_allowed(settings: Settings, source: str) -> None:
-    """Refuse a path that a page gave and that leads out of BORDERLINE_INGEST_ROOT, links followed, if that is set.
+    """Refuse what a page may not have read.
+
+    A path must not lead out of BORDERLINE_INGEST_ROOT, links followed, if that is set. A URL must lie below one that
+    BORDERLINE_INGEST_REMOTE names: whoever sees a page must not send this machine to any address they like.
 
     Raises:
-        UsageError: It does.
+        UsageError: It may not be read.
+        InvalidInput: The same, of a URL.
     """
+    if protocol_of(source) is not None:
+        inputs.listed_url(source, settings.remote_folders)
+        return
     path = Path(source).resolve()
     roots = [settings.ingest_root, settings.home / "inbox"]
     if settings.ingest_root is not None and not any(path.is_relative_to(root.resolve()) for root in roots if root):

@@ -13,6 +13,7 @@ from torch import nn
 
 from db import model_versions, samples
 from db.records import ModelVersion, NewFile, NewModelVersion, Project
+from flows.distributed import accelerator_of, launch_of, train_together
 from flows.errors import UsageError
 from flows.files import new_file
 from flows.outputs import fold, live_positions
@@ -30,6 +31,7 @@ from pipeline.training.inference import choose_device, predict_logits
 from pipeline.training.labeled import TrainingReport
 from pipeline.training.recipes import Balance, SupervisedRecipe, recipe_by_name
 from pipeline.training.supervised import train
+from pipeline.training.work_order import WorkOrder
 
 EVALUATION_SPLITS = ("validation", "test")
 
@@ -68,20 +70,29 @@ def train_version(
     model, recipe = new_model(project, seed), recipe_of(project)
     folder = store.settings.project_folder(project.id, "models")
     checkpoint = folder / f"{name}-{len(data.labeled.ids)}-{project.outputs}.checkpoint"
-    report = train(
-        model,
-        data.labeled,
-        recipe,
-        seed=seed,
-        device=device,
-        copies=data.copies,
-        pseudo=data.pseudo,
-        validation=data.validation,
-        synthetic=data.synthetic,
-        unlabeled=read_unlabeled(store, project) if isinstance(recipe.adversarial, Trades) else None,
-        checkpoint=checkpoint,
-        on_progress=reporter.progress,
-    )
+    launch = launch_of(store.settings, device)
+    if launch.alone:
+        report = train(
+            model,
+            data.labeled,
+            recipe,
+            seed=seed,
+            device=device,
+            copies=data.copies,
+            pseudo=data.pseudo,
+            validation=data.validation,
+            synthetic=data.synthetic,
+            unlabeled=read_unlabeled(store, project) if isinstance(recipe.adversarial, Trades) else None,
+            checkpoint=checkpoint,
+            on_progress=reporter.progress,
+        )
+    else:
+        order = WorkOrder(
+            model=model, recipe=recipe, seed=seed, accelerator=accelerator_of(device), checkpoint=checkpoint,
+            images=data.by_kind(),
+        )  # fmt: skip
+        report = train_together(store.settings, launch, order, reporter)
+        model.to(device)
     file = _save(store, project, model, folder / f"{name}.safetensors", len(data.labeled.ids))
     new = NewModelVersion(
         file=file,

@@ -28,11 +28,15 @@ class Settings(BaseSettings):
         prefect_port: Port of the embedded Prefect server; 0 takes 4200, or any free one when that is taken.
         prefect_api_url: A Prefect server that is already there; None starts an embedded one.
         device: ``auto``, ``cpu`` or ``cuda``.
+        devices: Devices of a host that train one network together: a number, or ``auto`` for all GPUs there are.
+        nodes: Hosts that train one network together.
+        rendezvous: ``HOST:PORT`` where several hosts meet to train.
         workers: Threads that decode images; 0 is one a core.
         webhook_allow_private: Let webhooks reach this machine and private networks.
         reconcile_seconds: Interval of the scheduled flow that finds what was lost between two processes.
         ingest_root: Folder that images may be read from when a page asks for it; None allows any on a machine where
             the page is for its own people alone, and none elsewhere. Commands in a terminal read from anywhere.
+        ingest_remote: URLs of folders in object stores, with commas between them, that a page may have read, too.
     """
 
     model_config = SettingsConfigDict(env_prefix="BORDERLINE_", extra="ignore")
@@ -46,15 +50,24 @@ class Settings(BaseSettings):
     prefect_port: int = Field(default=0, ge=0, le=65535)
     prefect_api_url: str | None = None
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    devices: str = Field(default="1", pattern=r"^(auto|[1-9]\d{0,3})$")
+    nodes: int = Field(default=1, ge=1, le=1000)
+    rendezvous: str | None = Field(default=None, pattern=r"^[\w.:\[\]-]+:\d+$")
     workers: int = Field(default=0, ge=0)
     webhook_allow_private: bool = False
     reconcile_seconds: float = Field(default=300, gt=0)
     ingest_root: Path | None = None
+    ingest_remote: str = ""
 
     @field_validator("home", "ingest_root")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:
         return None if folder is None else folder.expanduser().absolute()
+
+    @property
+    def remote_folders(self) -> tuple[str, ...]:
+        """The URLs that a page may have read."""
+        return tuple(url.strip() for url in self.ingest_remote.split(",") if url.strip())
 
     @cached_property
     def threads(self) -> int:
@@ -97,10 +110,16 @@ class Settings(BaseSettings):
             "BORDERLINE_ACCOUNTS": self.accounts,
             "BORDERLINE_PREFECT_PORT": str(self.prefect_port),
             "BORDERLINE_DEVICE": self.device,
+            "BORDERLINE_DEVICES": self.devices,
+            "BORDERLINE_NODES": str(self.nodes),
             "BORDERLINE_WORKERS": str(self.workers),
             "BORDERLINE_WEBHOOK_ALLOW_PRIVATE": str(int(self.webhook_allow_private)),
             "BORDERLINE_RECONCILE_SECONDS": str(self.reconcile_seconds),
         }
+        if self.rendezvous:
+            variables["BORDERLINE_RENDEZVOUS"] = self.rendezvous
+        if self.ingest_remote:
+            variables["BORDERLINE_INGEST_REMOTE"] = self.ingest_remote
         if self.ingest_root:
             variables["BORDERLINE_INGEST_ROOT"] = str(self.ingest_root)
         if self.database_url:

@@ -26,6 +26,7 @@ from pipeline.randomness import per_sample_uniform
 from pipeline.strategies.copies import WithCopies, copy_rounds
 from pipeline.strategies.registry import get_strategy
 from pipeline.training.labeled import LabeledImages
+from pipeline.training.work_order import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,14 @@ class TrainingData:
     validation: LabeledImages | None
     synthetic: LabeledImages | None = None
     generators: tuple[dict[str, Any], ...] = ()
+
+    def by_kind(self) -> dict[Kind, LabeledImages]:
+        """Return the images of each kind that there are any of."""
+        found: dict[Kind, LabeledImages | None] = {
+            "labeled": self.labeled, "copies": self.copies, "pseudo": self.pseudo, "validation": self.validation,
+            "synthetic": self.synthetic,
+        }  # fmt: skip
+        return {kind: images for kind, images in found.items() if images}
 
     @property
     def classes_present(self) -> int:

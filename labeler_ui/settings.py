@@ -23,6 +23,7 @@ class Settings:
             'oidc' (a login provider).
         public_url: BORDERLINE_PUBLIC_URL, the address people type, without a slash at its end; None is unknown.
         ingest_root: BORDERLINE_INGEST_ROOT, the folder that images may be read from, or None.
+        ingest_remote: BORDERLINE_INGEST_REMOTE, URLs of folders in object stores that may be read, too.
     """
 
     home: Path
@@ -31,6 +32,7 @@ class Settings:
     mode: str = "local"
     public_url: str | None = None
     ingest_root: Path | None = None
+    ingest_remote: tuple[str, ...] = ()
 
     @property
     def team(self) -> bool:
@@ -44,6 +46,7 @@ def load() -> Settings:
     Raises:
         ValueError: BORDERLINE_ACCOUNTS is none of the modes.
     """
+    remote = os.environ.get("BORDERLINE_INGEST_REMOTE", "").split(",")
     home = Path(os.environ.get("BORDERLINE_HOME") or Path.home() / ".borderline").expanduser().resolve()
     return Settings(
         home=home,
@@ -52,6 +55,7 @@ def load() -> Settings:
         mode=_mode(),
         public_url=os.environ.get("BORDERLINE_PUBLIC_URL", "").strip().rstrip("/") or None,
         ingest_root=Path(root).expanduser().absolute() if (root := os.environ.get("BORDERLINE_INGEST_ROOT")) else None,
+        ingest_remote=tuple(url.strip() for url in remote if url.strip()),
     )
 
 

@@ -91,9 +91,10 @@ def store() -> Iterator[Store]:
 
 
 @contextmanager
-def system_store() -> Iterator[Store]:
-    """Open the store in the name of Borderline itself, for work that flows do."""
+def system_store(**changes: Any) -> Iterator[Store]:
+    """Open the store in the name of Borderline itself, for work that flows do, with some settings for this once."""
+    from flows.settings import Settings
     from flows.store import open_store
 
-    with open_store(system=True) as opened:
+    with open_store(Settings(**changes), system=True) as opened:
         yield opened

@@ -22,7 +22,10 @@ def register_data(app: typer.Typer) -> None:
 def ingest(
     name: Name,
     source: Annotated[
-        str, typer.Argument(help="A folder, an IDX, .npy, .npz, CSV or JSON Lines file, or a name such as mnist.")
+        str,
+        typer.Argument(
+            help="A folder, s3://BUCKET/FOLDER, an IDX, .npy, .npz, CSV or JSON Lines file, or a name such as mnist."
+        ),
     ],
     split: Annotated[Split | None, typer.Option(help="Put all of it into pool, validation or test.")] = None,
     labels: Annotated[
@@ -40,13 +43,16 @@ def ingest(
 
     SOURCE may be a folder of images (flat, with a sub-folder a class, or train/validation/test folders with class
     sub-folders), MNIST-style IDX files, .npy or .npz arrays, a folder of CLASS.npy files, a CSV or JSON Lines list
-    (columns path, label, split), or the name of a data set: digits, mnist, fashionmnist, kmnist, emnist, qmnist,
-    cifar10, svhn. Every image is decoded in full; a bad one is named with its reason and never stops the rest.
+    (columns path, label, split), the URL of a folder in an object store (s3, gs, az), or the name of a data set:
+    digits, mnist, fashionmnist, kmnist, emnist, qmnist, cifar10, svhn. Every image is decoded in full; a bad one is
+    named with its reason and never stops the rest.
 
     Examples:
       borderline ingest birds ~/photos
 
       borderline ingest birds list.csv --labels hide
+
+      borderline ingest birds s3://pictures/birds
 
       borderline ingest digits mnist --data ~/data/mnist
     """

@@ -52,6 +52,15 @@ LabelBudget = Annotated[
     int | None, typer.Option(help="Labels after which no round begins; 0: no limit.", min=0, max=2**53 - 1)
 ]
 
+Devices = Annotated[
+    str | None,
+    typer.Option(help="Devices of this host that train together: a number, or auto for all GPUs.", show_default=False),
+]
+Nodes = Annotated[
+    int | None,
+    typer.Option(help="Hosts that train together; see docs/training.md.", min=1, show_default=False),
+]
+
 
 def given(**options: Any) -> dict[str, Any]:
     """Return the options that were typed: those that are not None."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from flows.cli.console import as_json, say, store, system_store, table
-from flows.cli.options import Json, Name
+from flows.cli.options import Devices, Json, Name, Nodes, given
 
 if TYPE_CHECKING:
     from db.records import Progress
@@ -17,10 +17,11 @@ def register_rounds(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("round", rich_help_panel="Run it")(round_command)
     app.command("retrain", rich_help_panel="Run it")(retrain_command)
+    app.command("training-host", rich_help_panel="Run it")(training_host)
     app.command("status", rich_help_panel="Run it")(status)
 
 
-def round_command(name: Name, json: Json = False) -> None:
+def round_command(name: Name, devices: Devices = None, nodes: Nodes = None, json: Json = False) -> None:
     """Run one round now: retrain on today's labels, rank the pool, put the next queries on the page.
 
     `borderline up` does this by itself whenever a round's answers are in. Running it again while a round waits for
@@ -30,13 +31,13 @@ def round_command(name: Name, json: Json = False) -> None:
     from flows.report import terminal_reporter
     from flows.rounds import run_round
 
-    with system_store() as opened, terminal_reporter(silent=json) as bar:
+    with system_store(**given(devices=devices, nodes=nodes)) as opened, terminal_reporter(silent=json) as bar:
         project = projects.get_project(opened.database, opened.actor, name)
         outcome = run_round(opened, project.id, bar)
     say(as_json(outcome) if json else outcome.sentence)
 
 
-def retrain_command(name: Name, json: Json = False) -> None:
+def retrain_command(name: Name, devices: Devices = None, nodes: Nodes = None, json: Json = False) -> None:
     """Train on today's labels; the project's rule decides whether the new model becomes the one in use.
 
     By default it does unless it is worse on the validation images: borderline project edit NAME --promote ...
@@ -46,11 +47,20 @@ def retrain_command(name: Name, json: Json = False) -> None:
     from flows.report import terminal_reporter
     from flows.retrain import retrain_project
 
-    with system_store() as opened, terminal_reporter(silent=json) as bar:
+    with system_store(**given(devices=devices, nodes=nodes)) as opened, terminal_reporter(silent=json) as bar:
         project = projects.get_project(opened.database, opened.actor, name)
         with working(opened, project.id, "retrain", bar) as job:
             outcome = retrain_project(opened, project.id, job)
     say(as_json(outcome) if json else outcome.sentence)
+
+
+def training_host() -> None:
+    """Train along with another host that has the same BORDERLINE_HOME, whenever it trains on several (--nodes)."""
+    from flows.settings import Settings
+    from flows.training_host import train_along
+
+    say("waiting for trainings of several hosts; Ctrl-C stops")
+    train_along(Settings())
 
 
 def status(name: Name, json: Json = False) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import streamlit as st
 
-from db import commands
+from db import commands, inputs
 from db.records import Command
 from labeler_ui import settings
 from labeler_ui.folders import readable_folder
@@ -80,13 +80,16 @@ def point_at(here: Visit, text: str, labels: str, split: str, *, copy: bool) -> 
     """Leave the wish to read a folder where it lies.
 
     Raises:
-        InvalidInput: It is no folder, or not one that may be read from here.
+        InvalidInput: It is no folder or URL, or not one that may be read from here.
     """
     found = settings.load()
     accounts = settings.load().team  # behind a proxy loopback says nothing
     local = not accounts and is_loopback(str(st.get_option("server.address") or ""))
-    folder = readable_folder(text, root=found.ingest_root, local=local)
-    payload = {"source": str(folder), "labels": labels, "split": split or None, "copy_files": copy}
+    if "://" in text:
+        folder = inputs.listed_url(text, found.ingest_remote)
+    else:
+        folder = str(readable_folder(text, root=found.ingest_root, local=local))
+    payload = {"source": folder, "labels": labels, "split": split or None, "copy_files": copy}
     key = f"folder-{uuid.uuid4().hex}"
     return commands.post(here.database, here.actor, here.project.id, "ingest", payload, key)
 

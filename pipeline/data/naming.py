@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from pipeline.data.decode import DecodedImage
 from pipeline.data.sources.base import SourceItem
@@ -37,7 +38,8 @@ def suffixes(kind: str | None) -> tuple[str, ...]:
 
 def note_wrong_suffix(image: DecodedImage, item: SourceItem) -> DecodedImage:
     """Add a note to an image whose file is named as another format; its content is what counts."""
-    suffix = item.path.suffix.lower() if item.path else ""
+    path = PurePosixPath(item.name) if item.remote else item.path
+    suffix = path.suffix.lower() if path else ""
     if not suffix or image.format is None or suffix in suffixes(image.format):
         return image
     return replace(image, notes=(*image.notes, f"named {suffix} but it is a {image.format} file"))

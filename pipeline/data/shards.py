@@ -34,7 +34,7 @@ __all__ = [
     "content_hash", "prepare_shards",
 ]  # fmt: skip
 
-_FILES_A_CHUNK, _ROWS_A_CHUNK = 8, 256
+_FILES_A_CHUNK, _ROWS_A_CHUNK, _FETCHED_A_CHUNK = 8, 256, 2
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -225,8 +225,8 @@ def _in_order(
 
 
 def _chunks(source: Source) -> Iterator[list[SourceItem]]:
-    """Cut a source into pieces: few files, which may be large, or many rows of arrays."""
+    """Cut a source into pieces: few files, which may be large, fewer from afar, or many rows of arrays."""
     items = iter(source)
     for first in items:
-        size = _ROWS_A_CHUNK if first.path is None else _FILES_A_CHUNK
+        size = _FETCHED_A_CHUNK if first.remote else _ROWS_A_CHUNK if first.path is None else _FILES_A_CHUNK
         yield [first, *islice(items, size - 1)]

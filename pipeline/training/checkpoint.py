@@ -43,22 +43,44 @@ def write_checkpoint(
     atomic_write_bytes(path, save(plain, {"borderline": json.dumps(record, sort_keys=True)}))
 
 
-def read_checkpoint(
-    path: Path | None, *, key: str, model: nn.Module, optimizer: Optimizer
-) -> tuple[State, dict[str, Tensor]] | None:
-    """Put a checkpoint's weights and moments in place, and return its counters and kept weights.
-
-    Returns:
-        None when there is no checkpoint, when it belongs to another run, or when it is damaged: then training starts
-        anew, and the log says why.
-    """
+def checkpoint_bytes(path: Path | None) -> bytes | None:
+    """Return what a checkpoint's file holds; None without one, or where it cannot be read, which the log says."""
     if path is None or not path.exists():
         return None
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
+    except OSError as error:
+        _log.warning("The checkpoint %s cannot be read (%s); training starts anew.", path, error)
+        return None
+
+
+def read_checkpoint(
+    path: Path | None, *, key: str, model: nn.Module, optimizer: Optimizer
+) -> tuple[State, dict[str, Tensor]] | None:
+    """Take up from a checkpoint's file, if there is one: `checkpoint_bytes`, then `take_up`."""
+    data = checkpoint_bytes(path)
+    return None if data is None else take_up(data, path, key=key, model=model, optimizer=optimizer)
+
+
+def take_up(
+    data: bytes, path: Path | None, *, key: str, model: nn.Module, optimizer: Optimizer
+) -> tuple[State, dict[str, Tensor]] | None:
+    """Put a checkpoint's weights and moments in place, and return its counters and kept weights.
+
+    Args:
+        data: What `checkpoint_bytes` gave.
+        path: Where it lies, for the log.
+        key: What the run is.
+        model: Gets the weights.
+        optimizer: Gets the moments.
+
+    Returns:
+        None when it belongs to another run, or when it is damaged: then training starts anew, and the log says why.
+    """
+    try:
         tensors = load(data)
         record = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["borderline"])
-    except (SafetensorError, ValueError, KeyError, OSError) as error:
+    except (SafetensorError, ValueError, KeyError) as error:
         _log.warning("The checkpoint %s is damaged (%s); training starts anew.", path, error)
         return None
     if record["key"] != key:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,8 +15,9 @@ def class_loss(
     offsets: Tensor | None = None,
     factors: Tensor | None = None,
     smoothing: float = 0.0,
+    reduction: Literal["mean", "sum"] = "mean",
 ) -> Tensor:
-    """Return the mean cross-entropy of logits with the classes.
+    """Return the mean cross-entropy of logits with the classes, or its sum.
 
     Args:
         logits: float (B, K).
@@ -23,6 +26,7 @@ def class_loss(
             missing counts 0.
         factors: float (B,), what each image counts; 1 on average over all images, not over these.
         smoothing: Label smoothing, in [0, 1).
+        reduction: 'mean' or 'sum', over the rows.
 
     >>> import torch
     >>> logits, targets = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
@@ -35,6 +39,7 @@ def class_loss(
         logits = logits + functional.pad(offsets.to(logits), (0, logits.shape[-1] - len(offsets)))
     targets = targets.to(logits.device)
     if factors is None:
-        return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
+        return functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction=reduction)
     each = functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
-    return (each * factors.to(each)).mean()
+    counted = each * factors.to(each)
+    return counted.sum() if reduction == "sum" else counted.mean()

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, AdamW, Optimizer
 
 from pipeline.augmentation.adversarial import logits_of_both
 from pipeline.augmentation.adversarial_training import UnlabeledImages
@@ -20,18 +19,17 @@ from pipeline.data.transforms import augment, to_float
 from pipeline.models.state import device_and_type, seed_global
 from pipeline.randomness import derive_seed
 from pipeline.training.balance import balanced
-from pipeline.training.checkpoint import State, finite_or_raise, read_checkpoint, snapshot, write_checkpoint
+from pipeline.training.checkpoint import State, checkpoint_bytes, finite_or_raise, snapshot, take_up, write_checkpoint
 from pipeline.training.hostile import Adversary, adversary_of
 from pipeline.training.labeled import LabeledImages, TrainingReport
 from pipeline.training.losses import class_loss
 from pipeline.training.mixing import Rows, draw_mixed
 from pipeline.training.mixture import mix
 from pipeline.training.order import BalancedOrder, Order
+from pipeline.training.placing import half_precision, near, optimizer_of
 from pipeline.training.recipes import SupervisedRecipe
 from pipeline.training.schedule import Schedule
-from pipeline.training.validation import validate
-
-_ON_DEVICE = 1 << 31  # bytes of images that are kept on a GPU as a whole
+from pipeline.training.validation import Validated, validate
 
 
 @dataclass
@@ -66,13 +64,13 @@ class Run:
         self.schedule = Schedule(recipe, recipe.steps(count))
         self.balanced = balanced(self.model, recipe, self.labeled, self.synthetic)
         self.window = max(recipe.window, -(-len(self.balanced.images) // self.mixture.labeled))
-        self.optimizer = _optimizer(self.model, recipe)
-        self.images = _near(self.balanced.images.images, self.device)
+        self.optimizer = optimizer_of(self.model, recipe)
+        self.images = near(self.balanced.images.images, self.device)
         extra = {"copies": self.copies, "pseudo": self.pseudo}
         self.orders: dict[str, Order | BalancedOrder] = {"labeled": self.balanced.order(self.seed)}
         self.orders |= {name: Order(self.seed, name, len(images)) for name, images in extra.items() if images}
         self.adversary = adversary_of(recipe, self.mixture.labeled, self.seed, self.unlabeled)
-        self.half = _half_precision(recipe, self.device)
+        self.half = half_precision(recipe, self.device)
         self.scaler = torch.amp.GradScaler("cuda", enabled=self.half == torch.float16)
         self.began = time.monotonic()
 
@@ -85,13 +83,18 @@ class Run:
         loss = self._loss()
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(loss))
+        loss = self._of_all(loss.detach())
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.step += 1
-        self.window_loss += finite_or_raise(float(loss.detach()), self.step)
+        self.window_loss += finite_or_raise(float(loss), self.step)
         self.window_steps += 1
         if self.window_steps == self.window or self.step == self.schedule.last:
             self._look_back()
+
+    def _of_all(self, loss: Tensor) -> Tensor:
+        """Return the loss of the whole batch: this one, where no other process has some of it."""
+        return loss
 
     def _loss(self) -> Tensor:
         """Return the loss of this step: the weighted mean over labeled images, copies and pseudo-labeled images."""
@@ -172,11 +175,14 @@ class Run:
         if self.validation is None:
             self.schedule.observe(self.step, self.loss)
             return
-        found = validate(self.model, self.validation, self.device)
+        found = self._validated(self.validation)
         self.schedule.observe(self.step, found.loss)
         score = found.accuracy if self.balanced.kind == "none" else found.balanced_accuracy
         if self.score is None or score >= self.score:
             self.score, self.accuracy, self.kept = score, found.accuracy, snapshot(self.model)
+
+    def _validated(self, images: LabeledImages) -> Validated:
+        return validate(self.model, images, self.device)
 
     def finish(self) -> TrainingReport:
         """Put the weights best in validation in place, where there is one, and report."""
@@ -188,8 +194,13 @@ class Run:
             seconds=round(self.seconds + time.monotonic() - self.began, 3),
             train_loss=self.loss,
             validation_accuracy=self.accuracy,
-            device=str(self.device),
+            device=self.where,
         )
+
+    @property
+    def where(self) -> str:
+        """Where it runs, in words."""
+        return str(self.device)
 
     @property
     def key(self) -> str:
@@ -214,7 +225,10 @@ class Run:
 
     def resume(self, path: Path | None) -> None:
         """Take up from a checkpoint of this very run, if there is one."""
-        found = read_checkpoint(path, key=self.key, model=self.model, optimizer=self.optimizer)
+        data = self._stored(path)
+        if data is None:
+            return
+        found = take_up(data, path, key=self.key, model=self.model, optimizer=self.optimizer)
         if found is None:
             return
         state, kept = found
@@ -226,23 +240,5 @@ class Run:
         schedule.last, schedule.cooling_from, schedule.best, schedule.stale = state["schedule"]
         self.scaler.load_state_dict(state["scaler"])
 
-
-def _optimizer(model: nn.Module, recipe: SupervisedRecipe) -> Optimizer:
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    kind: type[AdamW] | type[Adam] = {"adamw": AdamW, "adam": Adam}[recipe.optimizer]
-    return kind([group for group in groups if group["params"]], lr=recipe.learning_rate, fused=True)
-
-
-def _near(images: Tensor, device: torch.device) -> Tensor:
-    fits = images.element_size() * images.numel() <= _ON_DEVICE
-    return images.to(device) if device.type == "cuda" and fits else images
-
-
-def _half_precision(recipe: SupervisedRecipe, device: torch.device) -> torch.dtype | None:
-    if device.type != "cuda" or recipe.precision == "float32":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    def _stored(self, path: Path | None) -> bytes | None:
+        return checkpoint_bytes(path)

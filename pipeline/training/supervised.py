@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -22,7 +24,16 @@ from pipeline.training.run import Run
 from pipeline.training.synthetic import check_synthetic
 from pipeline.training.validation import validate
 
+if TYPE_CHECKING:
+    from pipeline.training.process_group import ProcessGroup
+
 Progress = Callable[[int, int, str], None]
+
+_Images = LabeledImages | None
+_Given = tuple[
+    nn.Module, LabeledImages, SupervisedRecipe, int, torch.device, _Images, _Images, _Images, _Images,
+    UnlabeledImages | None,
+]  # fmt: skip
 
 _TELL_EVERY = 20  # steps between two calls of on_progress
 
@@ -42,6 +53,7 @@ def train(
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 10.0,
     on_progress: Progress | None = None,
+    group: ProcessGroup | None = None,
 ) -> TrainingReport:
     """Train a classifier in place; it is left on `device`, in eval mode.
 
@@ -63,6 +75,8 @@ def train(
         checkpoint: A file to take up from when it is there, and to write to on the way and at the end.
         checkpoint_seconds: Least time between two writes.
         on_progress: Called with (steps done, steps planned, a line to show); raising stops the training.
+        group: The processes that share this training, each with a part of every batch; all of them call this with
+            the same arguments (see `pipeline.training.distributed`). None trains here alone.
 
     Returns:
         A report of what was done.
@@ -78,8 +92,8 @@ def train(
     unlabeled = unlabeled or None
     if unlabeled is not None:
         check_unlabeled(unlabeled, recipe.adversarial, labeled.ids[:0] if validation is None else validation.ids)
-    with private_randomness():
-        run = Run(model.to(device), labeled, recipe, seed, device, copies, pseudo, validation, synthetic, unlabeled)
+    given: _Given = (model.to(device), labeled, recipe, seed, device, copies, pseudo, validation, synthetic, unlabeled)
+    with private_randomness(), _run(given, group) as run:
         run.resume(checkpoint)
         written = time.monotonic()
         model.train()
@@ -98,6 +112,19 @@ def train(
     model.zero_grad(set_to_none=True)
     model.eval()
     return report
+
+
+@contextmanager
+def _run(given: _Given, group: ProcessGroup | None) -> Iterator[Run]:
+    """Give the run; several processes and their libraries are imported only where there are several."""
+    if group is None:
+        yield Run(*given)
+        return
+    from pipeline.training.distributed import DistributedRun
+    from pipeline.training.whole_batch import whole_batch_layers
+
+    with whole_batch_layers(given[0]) as rows:
+        yield DistributedRun(*given, group=group, rows=rows)
 
 
 def _with_new_head(run: Run, report: TrainingReport) -> TrainingReport:

@@ -213,6 +213,28 @@ def test_a_folder_is_read_only_below_the_root(seeded: Seeded, tmp_path: Path, mo
     assert command.payload["split"] is None
 
 
+def test_a_url_is_taken_only_if_it_is_listed(seeded: Seeded, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = page(seeded)
+    monkeypatch.setenv("BORDERLINE_INGEST_ROOT", "/")
+    for listed in ("", "s3://pictures/birds, gs://more"):
+        monkeypatch.setenv("BORDERLINE_INGEST_REMOTE", listed)
+        for wrong in (
+            "s3://other",
+            "http://169.254.169.254/latest",
+            "s3://me:verysecret@pictures/birds",
+            "file:///etc",
+        ):
+            test.text_input(key=f"folder-{seeded.project.id}").input(wrong)
+            told = errors(button(test, "Add this folder"))
+            assert "BORDERLINE_INGEST_REMOTE" in told, wrong
+            assert "verysecret" not in told
+    assert commands.pending(seeded.database) == []
+    test.text_input(key=f"folder-{seeded.project.id}").input("s3://pictures/birds/robin/")
+    button(test, "Add this folder")
+    [command] = commands.pending(seeded.database)
+    assert command.payload["source"] == "s3://pictures/birds/robin"
+
+
 def test_any_folder_may_be_read_where_only_this_computer_reaches_the_page(tmp_path: Path) -> None:
     assert readable_folder(str(tmp_path), root=None, local=True) == tmp_path.resolve()
     with pytest.raises(InvalidInput, match="expected a folder of this server"):

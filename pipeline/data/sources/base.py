@@ -33,6 +33,7 @@ class SourceItem:
         load: Reads it: the bytes of a file, or an array. Raises ImageRejected where it cannot be read.
         known_class: The class that came with it, or None.
         split: `pool`, `validation` or `test` where the source says so, else None.
+        remote: Whether it is a file in an object store; its name is its URL then, and it has no path.
     """
 
     name: str
@@ -40,6 +41,7 @@ class SourceItem:
     load: Callable[[], bytes | NDArray[Any]]
     known_class: str | None = None
     split: str | None = None
+    remote: bool = False
 
 
 class Source(Protocol):

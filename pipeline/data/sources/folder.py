@@ -8,25 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pipeline.data.sources.base import SourceItem, clean_class, natural_key, split_of
+from pipeline.data.sources.base import SourceItem, natural_key
+from pipeline.data.sources.layout import Group, Listing, grouped, in_order, is_litter
 from pipeline.data.sources.reading import NEVER_IMAGES, read_image_file
 from pipeline.errors import DataError
-
-_LITTER = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "icon\r"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """The files of one folder."""
-
-    folder: str  # relative to the root, posix, "" for the root itself
-    names: tuple[str, ...]
-    known_class: str | None
-    split: str | None
 
 
 class FolderSource:
@@ -49,7 +37,8 @@ class FolderSource:
             os.scandir(self.root).close()
         except OSError as error:
             raise DataError(f"expected a folder of images at {root}, got: {error.strerror}; check the path") from error
-        self._groups = tuple(self._scan()) if only is None else (_Group("", (only,), None, None),)
+        scanned = grouped(lambda folder: _list(self.root / folder), str(self.root))
+        self._groups = tuple(scanned) if only is None else (Group("", (only,), None, None),)
         self._length = sum(len(group.names) for group in self._groups)
         self._check_content()
         known = {group.known_class for group in self._groups if group.known_class is not None and group.names}
@@ -74,39 +63,14 @@ class FolderSource:
     def __iter__(self) -> Iterator[SourceItem]:
         for group in self._groups:
             for name in group.names:
-                relative = f"{group.folder}/{name}" if group.folder else name
+                relative = group.below(name)
                 path = self.root / relative
                 yield SourceItem(
                     relative, path, partial(read_image_file, path, self.root), group.known_class, group.split
                 )
 
-    def _scan(self) -> Iterator[_Group]:
-        files, folders = _list(self.root)
-        yield _Group("", files, None, None)
-        splits = [split_of(name) for name in folders]
-        if folders and all(splits):
-            for name, split in zip(folders, splits, strict=True):
-                yield from self._scan_classes(name, split)
-        else:
-            yield from self._scan_classes("", None, folders)
 
-    def _scan_classes(self, folder: str, split: str | None, names: tuple[str, ...] | None = None) -> Iterator[_Group]:
-        """Give the class folders of a folder, which may be a split."""
-        if names is None:
-            files, names = _list(self.root / folder)
-            yield _Group(folder, files, None, split)
-        for name in names:
-            below = f"{folder}/{name}" if folder else name
-            yield from self._scan_below(below, clean_class(name, str(self.root / folder)), split)
-
-    def _scan_below(self, folder: str, known_class: str, split: str | None) -> Iterator[_Group]:
-        files, folders = _list(self.root / folder)
-        yield _Group(folder, files, known_class, split)
-        for name in folders:
-            yield from self._scan_below(f"{folder}/{name}", known_class, split)
-
-
-def _list(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _list(folder: Path) -> Listing:
     """Return the names of files and of folders; links count as files, whose reading decides whether to follow.
 
     A folder that cannot be listed counts as a file too, named ".", so that reading it tells why.
@@ -116,9 +80,9 @@ def _list(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.name.lower() in _LITTER:
+                if is_litter(entry.name):
                     continue
                 (folders if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
     except OSError:
         files.append(".")
-    return tuple(sorted(files, key=natural_key)), tuple(sorted(folders, key=natural_key))
+    return in_order(files, folders)

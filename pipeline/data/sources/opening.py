@@ -12,6 +12,7 @@ from pipeline.data.sources.benchmarks import NAMES, benchmark_source
 from pipeline.data.sources.digits import digits_source
 from pipeline.data.sources.folder import FolderSource
 from pipeline.data.sources.idx import idx_images, idx_source
+from pipeline.data.sources.urls import path_of, protocol_of
 from pipeline.errors import DataError
 
 
@@ -21,8 +22,9 @@ def open_source(spec: str | Path, *, data_dir: Path | None = None) -> Source:
     Args:
         spec: `digits`; a data set of torchvision (`mnist`, `fashionmnist`, `kmnist`, `emnist`, `qmnist`, `cifar10`,
             `svhn`); or the path of a folder of images, a folder of IDX files, a folder of `<class>.npy`, an IDX, `.npy`
-            or `.npz` file, a manifest (`.csv`, `.tsv`, `.jsonl`), or one image. A path that exists wins over a name
-            only if it is given as a Path or with a slash.
+            or `.npz` file, a manifest (`.csv`, `.tsv`, `.jsonl`), or one image; or the URL of a folder of images in an
+            object store (`s3://`, `gs://`, `az://`), or of any of these on this machine (`file://`). A path that exists
+            wins over a name only if it is given as a Path or with a slash.
         data_dir: Where a data set's files lie or are downloaded to.
 
     Raises:
@@ -31,6 +33,12 @@ def open_source(spec: str | Path, *, data_dir: Path | None = None) -> Source:
     >>> open_source("digits").description
     "1,797 images in scikit-learn's digits, 10 classes"
     """
+    protocol = protocol_of(spec) if isinstance(spec, str) else None
+    if protocol is not None and protocol != "file":
+        from pipeline.data.sources.remote import RemoteSource
+
+        return RemoteSource(str(spec))
+    spec = path_of(str(spec)) if protocol else spec
     name = str(spec).lower()
     if isinstance(spec, str) and name == "digits":
         return digits_source()
