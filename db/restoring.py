@@ -35,7 +35,7 @@ class Settled:
         leases: claims released: the images are asked again.
         sessions: people who have to log in again.
         invitations: one-time links that no longer work.
-        jobs: of work that was under way; it is taken up again.
+        jobs: of work that was under way; it is taken up again. The backup that made the snapshot is not one of them.
         deliveries: webhook messages that still go out, under their old ids.
     """
 
@@ -124,6 +124,8 @@ def _take_in(session: Session, part: Sequence[tuple[Original, NewFile]]) -> None
 
 def _settle(session: Session, reason: str) -> Settled:
     at = now(session)
+    of_itself = JobRow.state == "running", JobRow.kind == "backup"
+    session.execute(update(JobRow).where(*of_itself).values(state="done", ended_at=at))
     waiting = select(func.count()).select_from(WebhookDeliveryRow).where(WebhookDeliveryRow.state == "pending")
     job = {"state": "failed", "error": reason, "ended_at": at}
     open_links = InvitationRow.used_at.is_(None), InvitationRow.expires_at > at
@@ -150,6 +152,7 @@ def place(copy: Path, url: str | None, home: Path) -> None:
     require_empty(url, home)
     address = normalize_url(url, home)
     seal(copy)
+    copy.chmod(0o600)
     if address.get_backend_name() == "sqlite":
         copy.rename(str(address.database))
         seal(Path(str(address.database)))

@@ -159,7 +159,7 @@ def test_images_that_lay_elsewhere_become_files_of_the_home(sqlite_place: Place,
 
 def test_a_place_in_use_is_refused(database: Database, place: Place, tmp_path: Path) -> None:
     scene = make_scene(database, images=1)
-    with pytest.raises(Conflict, match="restore into a new folder|got rows in"):
+    with pytest.raises(Conflict, match=r"restore into a new folder|got rows in"):
         restoring.require_empty(place.url, place.home)
     snapshot.save(database, scene.ada, tmp_path / "snapshot.db")
     with pytest.raises(StoreError, match="exists"):
@@ -168,8 +168,9 @@ def test_a_place_in_use_is_refused(database: Database, place: Place, tmp_path: P
 
 def test_a_database_of_somebody_else_is_refused(empty_place: Place) -> None:
     empty_place.home.mkdir(parents=True)
-    if empty_place.url is None:
-        return restoring.require_empty(None, empty_place.home)
+    if empty_place.url is None:  # there is a file or there is none
+        restoring.require_empty(None, empty_place.home)
+        return
     engine = connect_engine(normalize_url(empty_place.url, empty_place.home))
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
