@@ -26,6 +26,8 @@ from db.sql import chunks
 from db.tables import Base, ClaimRow, InvitationRow, JobRow, SampleRow, SessionRow, WebhookDeliveryRow
 from db.transfer import copy_rows
 
+WORKING = "restoring.db"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settled:
@@ -80,12 +82,17 @@ def _require_no_rows(engine: Engine) -> None:
 
 
 def working_copy(url: str | None, home: Path) -> Path:
-    """Return where the copy of a snapshot has to lie that `settle` and `place` change: on the disk of the store."""
+    """Return where the copy of a snapshot has to lie that `settle` and `place` change: on the disk of the store.
+
+    What a killed attempt left there is removed: SQLite would take its log for that of the new copy.
+    """
     address = normalize_url(url, home)
+    copy = home / "run" / WORKING
     if address.get_backend_name() == "sqlite":
-        target = Path(str(address.database))
-        return target.with_name(f".{target.name}.restoring")
-    return home / "run" / "restoring.db"
+        copy = Path(str(address.database)).with_name(WORKING)
+    for ending in ("", "-wal", "-shm", "-journal"):
+        Path(f"{copy}{ending}").unlink(missing_ok=True)
+    return copy
 
 
 def settle(copy: Path, home: Path, reason: str, originals: Iterable[tuple[Original, NewFile]] = ()) -> Settled:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from db import snapshot
@@ -15,8 +14,6 @@ from flows.backup_manifest import DATABASE, LIST, Manifest
 from flows.report import Reporter
 from pipeline.errors import FileDamaged
 from pipeline.files import check_file
-
-_SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +45,16 @@ def verify(folder: Path, reporter: Reporter) -> Verdict:
     """
     folder = manifests.find(folder)
     manifest = manifests.read(folder)
-    found = tuple(chain(_list(folder, manifest), _rows(folder, manifest), _files(folder, manifest, reporter)))
-    left = (entry.path for entry in manifests.entries(folder) if entry.kind == "left")
-    gone = tuple(path for path in left if not Path(path).is_file())
-    return Verdict(folder=folder, manifest=manifest, problems=found, gone=gone)
-
-
-def _list(folder: Path, manifest: Manifest) -> Iterator[str]:
+    rows = tuple(_rows(folder, manifest))
     try:
         check_file(folder / LIST, manifest.list_sha256)
-    except FileDamaged as error:
-        yield f"the list of files: {error}"
+    except FileDamaged as error:  # what it lists cannot be looked for
+        problems = (*rows, f"the list of files: {error}")
+        return Verdict(folder=folder, manifest=manifest, problems=problems, gone=())
+    left = (entry.path for entry in manifests.entries(folder) if entry.kind == "left")
+    gone = tuple(path for path in left if not Path(path).is_file())
+    found = (*rows, *_files(folder, manifest, reporter))
+    return Verdict(folder=folder, manifest=manifest, problems=found, gone=gone)
 
 
 def _rows(folder: Path, manifest: Manifest) -> Iterator[str]:

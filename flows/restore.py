@@ -94,9 +94,9 @@ def restore(backup: Path, settings: Settings, reporter: Reporter) -> Restored:
 
 def _require_empty(home: Path, manifest: Manifest) -> None:
     there = {path.name for path in home.iterdir()} if home.is_dir() else set()
-    begun = home / MARK
+    begun = home / MARK  # this very restore, killed
     if begun.is_file() and json.loads(begun.read_text()).get("made_at") == manifest.made_at:
-        there.discard("projects")  # this very restore was begun and killed
+        there = {name for name in there if name != "projects" and not name.startswith(restoring.WORKING)}
     if strange := sorted(there - _MAY_BE_THERE):
         raise UsageError(f"expected an empty home folder, got {home} with {strange[0]!r}; do: name a new folder")
 
