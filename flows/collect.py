@@ -51,7 +51,7 @@ def leftovers(store: Store, older_than: float = HOUR) -> list[Leftover]:
         older_than: Seconds since a file was last written.
     """
     home = store.settings.home
-    found = [*_of_projects(store, home / "projects", older_than), *_of_inbox(store, home / "inbox", older_than)]
+    found = [*_of_projects(store, older_than), *_of_inbox(store, home / "inbox", older_than)]
     return sorted(found, key=lambda one: one.path)
 
 
@@ -65,82 +65,63 @@ def remove(store: Store, older_than: float = HOUR) -> list[Leftover]:
         found = leftovers(store, older_than)
         for one in found:
             one.path.unlink(missing_ok=True)
-        _remove_empty(store.settings.home / "inbox", depth=2)
+            if one.path.is_relative_to(store.settings.home / "inbox"):
+                with suppress(OSError):  # it holds more
+                    one.path.parent.rmdir()
     return found
 
 
 def unnamed_below(database: Database, project: ProjectSpace) -> Iterator[Path]:
-    """Yield the files of a project's folders that no row names, of whatever age."""
-    home = database.home
-    root = home / "projects" / str(project.id)
+    """Yield the files of a project's folders that no row names and that have no business there, of whatever age."""
+    root = database.home / "projects" / str(project.id)
+    there = list(_files_below(root))  # before the rows: one that is written meanwhile protects its file
     named = inspection.named_files(database, project.id)
-    for kind in NAMED_FOLDERS:
-        for path, _ in _files_below(root / kind):
-            inside = path.relative_to(root).as_posix()
-            if path.relative_to(home).as_posix() not in named and not inside.startswith(_UNNAMED_BELOW):
-                yield path
+    for path in there:
+        if path.relative_to(database.home).as_posix() not in named and _is_leftover(path.relative_to(root)):
+            yield path
 
 
-def _of_projects(store: Store, root: Path, older_than: float) -> Iterator[Leftover]:
-    """Files first, rows after: a row that is written in between still protects its file."""
-    if not root.is_dir():
-        return
-    seen = dict(_files_below(root))
+def _is_leftover(inside: Path) -> bool:
+    """Whether a file without a row has no business in its place: caches and sheets are there without any."""
+    unfinished = inside.name.startswith(".") and inside.suffix == ".tmp"
+    with_rows = inside.parts[0] in NAMED_FOLDERS and not inside.as_posix().startswith(_UNNAMED_BELOW)
+    return unfinished or (with_rows and len(inside.parts) > 1)
+
+
+def _of_projects(store: Store, older_than: float) -> Iterator[Leftover]:
     for project in inspection.projects(store.database):
-        if not project.quiet:
-            continue
-        for path in unnamed_below(store.database, project):
-            if path in seen:
-                checkpoint = path.suffix == ".checkpoint"
-                why = "a checkpoint of training that ended" if checkpoint else "no row names it"
-                yield from _if_old(path, seen[path], CHECKPOINT_AGE if checkpoint else older_than, why)
-        for path in _temporary(seen, root / str(project.id)):
-            yield from _if_old(path, seen[path], older_than, "a file that was never finished")
-
-
-def _temporary(seen: dict[Path, os.stat_result], folder: Path) -> Iterator[Path]:
-    """Files of `pipeline.files.atomic_write` in folders whose other files have no rows."""
-    for path in seen:
-        if path.is_relative_to(folder) and path.name.startswith(".") and path.suffix == ".tmp":
-            inside = path.relative_to(folder)
-            if inside.parts[0] not in NAMED_FOLDERS or inside.as_posix().startswith(_UNNAMED_BELOW):
-                yield path
+        for path in unnamed_below(store.database, project) if project.quiet else ():
+            checkpoint = path.suffix == ".checkpoint"
+            why = "a checkpoint of training that ended" if checkpoint else "no row names it"
+            yield from _if_old(path, CHECKPOINT_AGE if checkpoint else older_than, why)
 
 
 def _of_inbox(store: Store, root: Path, older_than: float) -> Iterator[Leftover]:
     """Uploads whose wish was answered, or never written."""
     busy = {project.id for project in inspection.projects(store.database) if not project.quiet}
     waiting = [Path(str(one.payload.get("source", ""))) for one in commands.pending(store.database, limit=100_000)]
-    for path, found in _files_below(root):
+    for path in _files_below(root):
         if path.relative_to(root).parts[0] in map(str, busy) or any(path.is_relative_to(one) for one in waiting):
             continue
-        yield from _if_old(path, found, older_than, "an upload that was read, or whose wish failed")
+        yield from _if_old(path, older_than, "an upload that was read, or whose wish failed")
 
 
-def _if_old(path: Path, found: os.stat_result, older_than: float, why: str) -> Iterator[Leftover]:
-    if time.time() - found.st_mtime >= older_than:
-        yield Leftover(path=path, size=found.st_size, why=why)
+def _if_old(path: Path, older_than: float, why: str) -> Iterator[Leftover]:
+    with suppress(FileNotFoundError):
+        found = path.lstat()
+        if time.time() - found.st_mtime >= older_than:
+            yield Leftover(path=path, size=found.st_size, why=why)
 
 
-def _files_below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+def _files_below(folder: Path) -> Iterator[Path]:
     """Plain files; links are neither followed nor given, so that nothing outside is ever reached."""
     for parent, folders, names in os.walk(folder, followlinks=False):
         folders[:] = [name for name in folders if not Path(parent, name).is_symlink()]
         for name in names:
             path = Path(parent, name)
             with suppress(FileNotFoundError):  # it was just finished under another name
-                found = path.lstat()
-                if stat.S_ISREG(found.st_mode):
-                    yield path, found
-
-
-def _remove_empty(folder: Path, depth: int) -> None:
-    if depth and folder.is_dir():
-        for path in folder.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                _remove_empty(path, depth - 1)
-                if not any(path.iterdir()):
-                    path.rmdir()
+                if stat.S_ISREG(path.lstat().st_mode):
+                    yield path
 
 
 def total(found: Sequence[Leftover]) -> int:
