@@ -45,3 +45,7 @@ class SchemaTooNew(SchemaError):
 
 class StoreBusy(StoreError):
     """The database stayed locked or unreachable through every retry."""
+
+
+class NoSpace(StoreError):
+    """Writing this would fill the disk, or take more than a quota allows; labels still save."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db import inputs
 from db.clock import now
 from db.errors import Conflict, FileDamaged
-from db.records import NewFile
+from db.records import NewFile, StoredFile
 from db.sql import among, insert_new
-from db.tables import FileRow
+from db.tables import ComparisonFileRow, ComparisonRow, FileRow
+
+_ROWS_AT_ONCE = 5000
 
 
 def register(session: Session, project_id: int, kind: str, files: Sequence[NewFile]) -> dict[str, int]:
@@ -65,3 +67,28 @@ def require_intact(home: Path, path: str, sha256: str) -> None:
         raise FileDamaged(
             f"expected {path} with sha256 {sha256[:12]}..., got {found[:12]}...; restore it from a backup"
         )
+
+
+def needed(session: Session) -> Iterator[StoredFile]:
+    """Yield every file that something still refers to, by path; those of deleted comparisons may be gone."""
+    forgotten = (
+        select(ComparisonFileRow.file_id)
+        .join(ComparisonRow, ComparisonRow.id == ComparisonFileRow.comparison_id)
+        .where(ComparisonRow.deleted_at.is_not(None))
+    )
+    columns = FileRow.project_id, FileRow.kind, FileRow.path, FileRow.sha256, FileRow.size
+    statement = select(*columns).where(FileRow.deleted_at.is_(None), FileRow.id.not_in(forgotten))
+    result = session.execute(statement.order_by(FileRow.path).execution_options(yield_per=_ROWS_AT_ONCE))
+    for project_id, kind, path, sha256, size in result:
+        yield StoredFile(project_id=project_id, kind=kind, path=path, sha256=sha256, size=size)
+
+
+def named(session: Session, project_id: int) -> set[str]:
+    """Return the path of every file of a project that any row names, needed or not."""
+    return set(session.scalars(select(FileRow.path).where(FileRow.project_id == project_id)))
+
+
+def used(session: Session, project_id: int) -> int:
+    """Return how many bytes the files of a project have."""
+    mine = FileRow.project_id == project_id, FileRow.deleted_at.is_(None)
+    return int(session.scalars(select(func.coalesce(func.sum(FileRow.size), 0)).where(*mine)).one())

@@ -60,18 +60,32 @@ def _upgrade_if_needed(engine: Engine, *, migrate: bool) -> None:
     found, head = current_revision(engine), head_revision()
     if found == head:
         return
-    known = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
-    if found is not None and found not in known:
-        raise SchemaTooNew(
-            f"expected a database of schema {head} or older, got {found}, written by a newer Borderline; "
-            "upgrade Borderline or use another BORDERLINE_HOME"
-        )
+    require_known(found)
     if not migrate:
         raise SchemaError(
             f"expected a database of schema {head}, got {found or 'none'}; run any borderline command to upgrade it"
         )
     if found is None and inspect(engine).get_table_names():
         raise SchemaError("expected an empty database or one of Borderline's, got other tables; use another database")
+    upgrade(engine)
+
+
+def require_known(revision: str | None) -> None:
+    """Refuse a revision that this code has never heard of; None is a new database.
+
+    Raises:
+        SchemaTooNew: if a newer Borderline wrote it.
+    """
+    known = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise SchemaTooNew(
+            f"expected a database of schema {head_revision()} or older, got {revision}, written by a newer Borderline; "
+            "upgrade Borderline or use another BORDERLINE_HOME"
+        )
+
+
+def upgrade(engine: Engine) -> None:
+    """Run the migrations that are missing; the caller sees to it that nobody else does."""
     config = configuration()
     config.attributes["connection"] = engine
     command.upgrade(config, "head")

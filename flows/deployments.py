@@ -13,6 +13,8 @@ from prefect.cache_policies import NO_CACHE
 from flows import reconcile as reconciling
 from flows import rounds
 from flows.answering import answering
+from flows.backup import KIND as BACKUP
+from flows.backup import back_up
 from flows.compare.wishes import carry_out
 from flows.ingest import IngestOptions, clear_inbox, ingest_source, require_allowed
 from flows.jobs import working
@@ -123,6 +125,20 @@ def compare(
         number = carry_out(store, wish, ArtifactReporter())
         said.append(f"Comparison {number} is done.")
         return {"comparison_id": number}
+
+
+@flow(name="backup")
+def backup(command_id: int | None = None, schedule_id: int | None = None, slot: int | None = None) -> dict[str, Any]:
+    """Save all rows and files into the folder of backups, as the settings say; a schedule names itself and its slot."""
+    with (
+        open_store(system=True) as store,
+        answering(store, command_id) as said,
+        working(store, None, BACKUP, ArtifactReporter()) as job,
+    ):
+        report = back_up(store, store.settings.backups, job, keep=store.settings.backup_keep)
+        report.require_whole()
+        said.append(f"Everything is in {report.folder}.")
+        return {"backup": report.folder.name}
 
 
 @flow(name="reconcile")

@@ -15,6 +15,7 @@ from torch import nn
 
 from db import projects
 from db.records import ModelVersion, Project
+from db.space import require_disk
 from flows.errors import UsageError
 from flows.learning import load_version
 from flows.predict import current_model
@@ -61,12 +62,14 @@ def export_model(store: Store, name: str, folder: Path, formats: tuple[str, ...]
     Raises:
         UsageError: Nothing is trained yet, or an unknown format.
         FileDamaged: The stored weights are not those that were written.
+        NoSpace: The disk is nearly full.
     """
     unknown = [item for item in formats if item not in FORMATS]
     if unknown:
         raise UsageError(f"expected formats out of {', '.join(FORMATS)}, got {', '.join(unknown)}")
     project = projects.get_project(store.database, store.actor, name)
     version = current_model(store, project)
+    require_disk(folder.absolute(), store.settings.free_space_floor, len(formats) * version.size)
     folder.mkdir(parents=True, exist_ok=True)
     model = load_version(store, version).eval()
     example = torch.zeros(2, project.channels, project.image_size, project.image_size)  # (B, C, S, S)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from db import inputs, projects, samples, synthetic
+from db.errors import NoSpace
 from db.records import NewSample, NewShard, Project
+from db.space import require_quota
 from flows.errors import UsageError
 from flows.files import new_file
 from flows.report import Reporter
@@ -102,6 +104,7 @@ def ingest_source(
     Raises:
         UsageError: The source is empty, or has classes that the project has not.
         DataError: The source cannot be read at all.
+        NoSpace: The project's quota is used up; what was read before stays.
     """
     project = projects.get_project(store.database, store.actor, project_id)
     opened = open_source(source) if isinstance(source, str | Path) else source
@@ -194,6 +197,7 @@ class _Intake:
     def _register(self, shard: PreparedShard) -> None:
         """Write a shard's rows; its files are safely on disk already."""
         store, report = self._store, self.report
+        self._require_quota(shard)
         rows = [_row(store, sample, self._options) for sample in shard.samples]
         files = NewShard(pixels=new_file(store, shard.pixels), display=new_file(store, shard.display))
         policy = self._options.labels
@@ -203,6 +207,17 @@ class _Intake:
         report.labeled += registered.labeled
         report.by_split.update(row.split for row in rows)
         report.notes.update(note for row in rows for note in row.notes)
+
+    def _require_quota(self, shard: PreparedShard) -> None:
+        """Stop before a shard that is too much; those before it are in, and the same command goes on from there."""
+        files = (shard.pixels, shard.display)
+        store, size = self._store, sum(file.size for file in files)
+        try:
+            require_quota(store.database, self._project.id, store.settings.project_quota, size)
+        except NoSpace:
+            for file in files:
+                file.path.unlink()
+            raise
 
 
 def _row(store: Store, sample: PreparedSample, options: IngestOptions) -> NewSample:

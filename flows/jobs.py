@@ -13,7 +13,9 @@ import psutil
 from db import jobs
 from db.errors import StoreError
 from db.records import Job
+from db.space import require_disk, require_quota
 from flows.errors import AlreadyRunning, Canceled, FlowError
+from flows.locks import files_in_use
 from flows.report import Reporter, TimeLeft
 from flows.store import Store
 from pipeline.errors import PipelineError
@@ -59,12 +61,15 @@ class JobReporter:
 
         Raises:
             Canceled: A person canceled the job, or its lease ran out and another process took it.
+            NoSpace: The disk is nearly full: what comes next is not begun.
         """
         fresh, self._message = message != self._message, message
         self._latest = (done, total, self._left.added_to(message, done, total))
         if fresh:
             self._write()
         self.check()
+        if self.job.project_id is not None:
+            require_disk(self._store.settings.home, self._store.settings.free_space_floor)
         self._reporter.progress(done, total, message)
 
     def picture(self, name: str, png: bytes, caption: str) -> None:
@@ -95,16 +100,24 @@ class JobReporter:
 
 
 @contextmanager
-def working(store: Store, project_id: int, kind: str, reporter: Reporter) -> Iterator[JobReporter]:
-    """Hold a project's job of one kind while the block runs; its end, good or bad, is written to SQL.
+def working(store: Store, project_id: int | None, kind: str, reporter: Reporter) -> Iterator[JobReporter]:
+    """Hold a project's job of one kind (None: of no project) while the block runs; its end is written to SQL.
+
+    Work of a project needs room on the disk and in the project's quota when it begins, and on the disk at every step.
 
     Raises:
         AlreadyRunning: A live process holds it.
+        NoSpace: The disk is nearly full, or the project has all that it may have.
     """
-    job = _begin(store, project_id, kind)
+    with files_in_use(store):
+        yield from _held(store, _begin(store, project_id, kind), reporter)
+
+
+def _held(store: Store, job: Job, reporter: Reporter) -> Iterator[JobReporter]:
     live = JobReporter(store, job, reporter)
     live.start()
     try:
+        require_room(store, job.project_id)
         yield live
     except Canceled:
         live.stop()
@@ -118,16 +131,27 @@ def working(store: Store, project_id: int, kind: str, reporter: Reporter) -> Ite
     jobs.finish(store.database, job, "done")
 
 
-def _begin(store: Store, project_id: int, kind: str) -> Job:
+def require_room(store: Store, project_id: int | None) -> None:
+    """Refuse work of a project that would fill the disk or go beyond the project's quota.
+
+    Raises:
+        NoSpace: It would.
+    """
+    if project_id is not None:
+        settings = store.settings
+        require_disk(settings.home, settings.free_space_floor)
+        require_quota(store.database, project_id, settings.project_quota)
+
+
+def _begin(store: Store, project_id: int | None, kind: str) -> Job:
     owner = owner_name()
     job = jobs.begin(store.database, store.actor, project_id, kind, owner)
     if job is None:
         bury_the_dead(store, project_id)
         job = jobs.begin(store.database, store.actor, project_id, kind, owner)
     if job is None:
-        raise AlreadyRunning(
-            f"a {kind} of this project is running already; do: wait for it (borderline status shows it)"
-        )
+        whose = "" if project_id is None else " of this project"
+        raise AlreadyRunning(f"a {kind}{whose} is running already; do: wait for it (borderline status shows it)")
     return job
 
 

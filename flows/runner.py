@@ -53,7 +53,7 @@ def build_deployments(interval: float) -> list[RunnerDeployment]:
 
     from flows import deployments
 
-    flows = (deployments.active_learning_round, deployments.retrain, deployments.ingest)
+    flows = (deployments.active_learning_round, deployments.retrain, deployments.ingest, deployments.backup)
     kind = EntrypointType.MODULE_PATH
     built: list[Any] = [flow.to_deployment(DEPLOYMENT, entrypoint_type=kind) for flow in flows]
     # a team's comparison is one run at a time beside the rounds; on embedded parts it has a process of its own

@@ -11,6 +11,8 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from db.space import parse_bytes
+
 LOOPBACK = "127.0.0.1"
 BOOT = "BORDERLINE_BOOT"  # names one start of `borderline up` to its children
 
@@ -37,6 +39,11 @@ class Settings(BaseSettings):
         ingest_root: Folder that images may be read from when a page asks for it; None allows any on a machine where
             the page is for its own people alone, and none elsewhere. Commands in a terminal read from anywhere.
         ingest_remote: URLs of folders in object stores, with commas between them, that a page may have read, too.
+        backup_folder: Where backups go; None is ``backups`` in ``home``, which is the same disk.
+        backup_keep: Newest backups that stay; 0 keeps all.
+        free_space_floor: Bytes that stay free on a disk; None is 1 GB or 2 % of it, whichever is smaller.
+        project_quota: Bytes that the files of one project may take; None is no limit.
+        upload_quota: Bytes of one person's uploads that may wait to be read; None is no limit.
     """
 
     model_config = SettingsConfigDict(env_prefix="BORDERLINE_", extra="ignore")
@@ -58,8 +65,18 @@ class Settings(BaseSettings):
     reconcile_seconds: float = Field(default=300, gt=0)
     ingest_root: Path | None = None
     ingest_remote: str = ""
+    backup_folder: Path | None = None
+    backup_keep: int = Field(default=14, ge=0)
+    free_space_floor: int | None = None
+    project_quota: int | None = None
+    upload_quota: int | None = None
 
-    @field_validator("home", "ingest_root")
+    @field_validator("free_space_floor", "project_quota", "upload_quota", mode="before")
+    @classmethod
+    def _bytes(cls, given: object) -> object:
+        return parse_bytes(given) if isinstance(given, str) else given
+
+    @field_validator("home", "ingest_root", "backup_folder")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:
         return None if folder is None else folder.expanduser().absolute()
@@ -94,6 +111,11 @@ class Settings(BaseSettings):
     def log_folder(self) -> Path:
         """Folder of the logs of the server, the runner and the page."""
         return self.home / "logs"
+
+    @property
+    def backups(self) -> Path:
+        """Folder of the backups."""
+        return self.backup_folder or self.home / "backups"
 
     def project_folder(self, project_id: int, kind: str) -> Path:
         """Return (and make) a project's folder for a kind of files: ``shards``, ``models``, ``copies``, ``exports``."""

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from db.space import parse_bytes
+
 CLIENT_VERSION = "page-1"
 MODES = ("local", "accounts", "oidc")
 
@@ -24,6 +26,9 @@ class Settings:
         public_url: BORDERLINE_PUBLIC_URL, the address people type, without a slash at its end; None is unknown.
         ingest_root: BORDERLINE_INGEST_ROOT, the folder that images may be read from, or None.
         ingest_remote: BORDERLINE_INGEST_REMOTE, URLs of folders in object stores that may be read, too.
+        free_space_floor: BORDERLINE_FREE_SPACE_FLOOR, bytes that an upload leaves free on the disk; None is the usual.
+        project_quota: BORDERLINE_PROJECT_QUOTA, bytes that the files of a project may take, or None.
+        upload_quota: BORDERLINE_UPLOAD_QUOTA, bytes of one person's uploads that may wait to be read, or None.
     """
 
     home: Path
@@ -33,6 +38,9 @@ class Settings:
     public_url: str | None = None
     ingest_root: Path | None = None
     ingest_remote: tuple[str, ...] = ()
+    free_space_floor: int | None = None
+    project_quota: int | None = None
+    upload_quota: int | None = None
 
     @property
     def team(self) -> bool:
@@ -44,7 +52,7 @@ def load() -> Settings:
     """Read the settings from the environment.
 
     Raises:
-        ValueError: BORDERLINE_ACCOUNTS is none of the modes.
+        ValueError: BORDERLINE_ACCOUNTS is none of the modes, or a number of bytes is none.
     """
     remote = os.environ.get("BORDERLINE_INGEST_REMOTE", "").split(",")
     home = Path(os.environ.get("BORDERLINE_HOME") or Path.home() / ".borderline").expanduser().resolve()
@@ -56,7 +64,15 @@ def load() -> Settings:
         public_url=os.environ.get("BORDERLINE_PUBLIC_URL", "").strip().rstrip("/") or None,
         ingest_root=Path(root).expanduser().absolute() if (root := os.environ.get("BORDERLINE_INGEST_ROOT")) else None,
         ingest_remote=tuple(url.strip() for url in remote if url.strip()),
+        free_space_floor=_bytes("BORDERLINE_FREE_SPACE_FLOOR"),
+        project_quota=_bytes("BORDERLINE_PROJECT_QUOTA"),
+        upload_quota=_bytes("BORDERLINE_UPLOAD_QUOTA"),
     )
+
+
+def _bytes(name: str) -> int | None:
+    given = os.environ.get(name, "").strip()
+    return parse_bytes(given) if given else None
 
 
 def _mode() -> str:

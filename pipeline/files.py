@@ -58,7 +58,7 @@ def atomic_write(path: Path, writer: Callable[[BinaryIO], None]) -> FileRecord:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return FileRecord(path, sha256, size)
 
 
@@ -113,10 +113,11 @@ def _make_folders(folder: Path) -> None:
         return
     _make_folders(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush a folder, so that what was renamed in it is there after a power cut."""
     if os.name == "nt":  # folders cannot be opened there; the rename itself is journaled
         return
     descriptor = os.open(folder, os.O_RDONLY)

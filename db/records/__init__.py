@@ -64,7 +64,17 @@ from db.records.rounds import (
     RoundSummary,
     measured_on,
 )
-from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
+from db.records.samples import (
+    Counts,
+    Display,
+    NewFile,
+    NewSample,
+    NewShard,
+    Original,
+    PoolIndex,
+    Registered,
+    StoredFile,
+)
 from db.records.synthetic import (
     GateDecision,
     GeneratorKind,
@@ -143,6 +153,7 @@ __all__ = [
     "NewSession",
     "NewShard",
     "NewWebhook",
+    "Original",
     "Outcome",
     "PairedAnswer",
     "Parcel",
@@ -168,6 +179,7 @@ __all__ = [
     "RunState",
     "Standing",
     "StoppingFacts",
+    "StoredFile",
     "SyntheticCounts",
     "SyntheticEvent",
     "SyntheticGroup",

@@ -18,6 +18,24 @@ class NewFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredFile(NewFile):
+    """A file that a row names: whose it is, and what for."""
+
+    project_id: int
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """An image that a sample was read from and that was left where it lies: an absolute path outside of the home."""
+
+    sample_id: int
+    project_id: int
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewShard:
     """A shard: decoded pixels (.npy, uint8 (N, C, S, S)) and the pack of display images."""
 

@@ -7,10 +7,12 @@ import sys
 import typer
 
 from flows.cli.augment import register_augment
+from flows.cli.backups import register_backups
 from flows.cli.comparison import register_comparison
 from flows.cli.comparisons import register_comparisons
 from flows.cli.console import EXIT_USAGE, explain, fail
 from flows.cli.data import register_data
+from flows.cli.doctor import register_doctor
 from flows.cli.exchange import register_exchange
 from flows.cli.gold import register_gold
 from flows.cli.models import register_models
@@ -52,6 +54,8 @@ for register in (
     register_comparisons,
     register_tokens,
     register_services,
+    register_backups,
+    register_doctor,
     register_users,
 ):
     register(app)

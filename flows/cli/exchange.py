@@ -55,6 +55,7 @@ def export(
       borderline export birds --format imagefolder --images link --out birds-by-class
     """
     from db import exchange, projects
+    from db.space import require_disk
 
     with store() as opened:
         project = projects.get_project(opened.database, opened.actor, name)
@@ -66,6 +67,7 @@ def export(
                 sys.stdout.buffer.write(part)
             sys.stdout.flush()
             return
+        require_disk(out.expanduser().absolute(), opened.settings.free_space_floor)
         report = exchange.export_file(
             opened.database,
             opened.actor,

@@ -12,6 +12,7 @@ import streamlit as st
 
 from db import commands, inputs
 from db.records import Command
+from db.space import require_disk, require_quota, require_uploads
 from labeler_ui import settings
 from labeler_ui.folders import readable_folder
 from labeler_ui.hosts import is_loopback
@@ -32,6 +33,7 @@ class Upload(Protocol):
     """What Streamlit hands over for each file."""
 
     name: str
+    size: int
 
     def getvalue(self) -> bytes:
         """Return the content."""
@@ -58,7 +60,7 @@ def _upload(here: Visit) -> None:
     if sent and len(files) > MOST_FILES:
         st.error(f"That are {len(files):,} files; please add at most {MOST_FILES:,} at a time. Nothing was added.")
     elif sent and files:
-        take_in(here, files)
+        attempt(lambda: take_in(here, files), "The images are being read.")
     elif sent:
         st.info("Choose some files first.")
 
@@ -99,13 +101,26 @@ def take_in(here: Visit, files: Sequence[Upload]) -> Command:
 
     Returns:
         The command row that the flow answers.
+
+    Raises:
+        NoSpace: The disk is nearly full, or a quota is used up; nothing was written.
     """
+    _require_room(here, sum(file.size for file in files))
     inbox = settings.load().home / "inbox" / str(here.project.id) / uuid.uuid4().hex
     inbox.mkdir(parents=True, mode=0o700)
     for number, file in enumerate(files):
         (inbox / f"{number:04d}-{safe_name(file.name)}").write_bytes(file.getvalue())
     payload = {"source": str(inbox), "labels": "ignore", "copy_files": True}
     return commands.post(here.database, here.actor, here.project.id, "ingest", payload, inbox.name)
+
+
+def _require_room(here: Visit, size: int) -> None:
+    found = settings.load()
+    require_disk(found.home, found.free_space_floor, size)
+    require_quota(here.database, here.project.id, found.project_quota, size)
+    mine = [one for one in commands.pending(here.database, 1000) if one.created_by == here.actor.user_id]
+    waiting = [Path(str(one.payload.get("source", ""))) for one in mine if one.payload.get("copy_files")]
+    require_uploads([folder for folder in waiting if folder.is_relative_to(found.home)], found.upload_quota, size)
 
 
 def safe_name(name: str) -> str:

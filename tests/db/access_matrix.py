@@ -39,7 +39,11 @@ from db import (
     rounds,
     samples,
     sessions,
+<<<<<<< HEAD
     stopping,
+=======
+    snapshot,
+>>>>>>> 511b35b (Snapshots of a live store as one SQLite file, and back into either engine; what an operator asks of a store; limits of space)
     webhooks,
     why,
 )
@@ -226,6 +230,10 @@ MATRIX: dict[str, tuple[Role, Call]] = {
     "samples.draw_holdout": (Role.administrator, lambda s, a: samples.draw_holdout(s.database, a, s.id)),
     "samples.display_of": (Role.viewer, lambda s, a: samples.display_of(s.database, a, s.id, 1)),
     "samples.delete_sample": (Role.reviewer, lambda s, a: samples.delete_sample(s.database, a, s.id, 1)),
+    "snapshot.save": (
+        Role.administrator,
+        lambda s, a: snapshot.save(s.database, a, s.database.home / f"{uuid.uuid4()}.db"),
+    ),
     "why.why": (Role.annotator, lambda s, a: why.why(s.database, a, s.id, 1)),
     "why.picture_of": (Role.annotator, lambda s, a: why.picture_of(s.database, a, s.id, 1, "copy")),
     "why.record_pictures": (Role.administrator, lambda s, a: why.record_pictures(s.database, a, 1, new_file("w"))),
@@ -249,6 +257,7 @@ GLOBAL = {  # need the role everywhere
     "invitations.withdraw",
     "projects.create_project",
     "sessions.end_all",
+    "snapshot.save",
     "api_tokens.create",
     "api_tokens.listed",
     "api_tokens.revoke",

@@ -56,6 +56,7 @@ MODULES = [
     "review",
     "rounds",
     "samples",
+    "snapshot",
     "why",
     "sessions",
     "stopping",
@@ -128,6 +129,10 @@ SERVER_SIDE = {
     "sessions.end",  # the session's secret is the proof
     "sessions.look_up",
     "sessions.start",
+    "snapshot.contents",  # a file at hand, not the store
+    "snapshot.files_in",
+    "snapshot.originals_in",
+    "snapshot.seal",
     "webhooks.announce_answer",
     "webhooks.announce_query",
     "webhooks.check_url",

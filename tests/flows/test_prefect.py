@@ -104,8 +104,8 @@ def test_images_that_were_uploaded_on_the_page_are_read_and_answered(
     here = SimpleNamespace(database=store.database, actor=store.actor, project=project)
     buffer = io.BytesIO()
     Image.fromarray(np.arange(784, dtype=np.uint8).reshape(28, 28)).save(buffer, "PNG")
-    files = [SimpleNamespace(name="../../one.png", getvalue=buffer.getvalue)]
-    files.append(SimpleNamespace(name="two.png", getvalue=lambda: b"no image"))
+    files = [SimpleNamespace(name="../../one.png", size=buffer.getbuffer().nbytes, getvalue=buffer.getvalue)]
+    files.append(SimpleNamespace(name="two.png", size=8, getvalue=lambda: b"no image"))
     command = images.take_in(here, files)
     log = services.log_folder / "runner.log"
 
