@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from db import schema
+from db import redaction, schema
 from db.connections import connect_engine, normalize_url
 from db.errors import Conflict, StoreBusy, StoreError
 from db.retry import PATIENCE_SECONDS, RACES_LOST_AT_MOST, is_busy, is_lost_race, pause
@@ -33,6 +33,7 @@ class Database:
     """
 
     def __init__(self, url: URL, home: Path) -> None:
+        redaction.hide(url.password)
         self._address = url
         self.home = home
         self.url = url.render_as_string(hide_password=True)

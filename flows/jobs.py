@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from db import jobs
+from db import jobs, logs
 from db.errors import StoreError
 from db.records import Job
 from flows.errors import AlreadyRunning, Canceled, FlowError
@@ -105,7 +105,8 @@ def working(store: Store, project_id: int, kind: str, reporter: Reporter) -> Ite
     live = JobReporter(store, job, reporter)
     live.start()
     try:
-        yield live
+        with logs.context(project_id=project_id, job_id=job.id):
+            yield live
     except Canceled:
         live.stop()
         jobs.finish(store.database, job, "canceled")

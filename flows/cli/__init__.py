@@ -59,7 +59,10 @@ for register in (
 
 def main() -> None:
     """Run a command; what the user can mend is one sentence and exit code 2, never a traceback."""
+    from db import logs
+
     try:
+        logs.configure("text")
         app()
     except KeyboardInterrupt:
         fail("stopped", code=130)
