@@ -77,7 +77,7 @@ def about(record: logging.LogRecord) -> dict[str, Any]:
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": record.levelname,
         "logger": record.name,
-        "message": redaction.line(_message(record)),
+        "message": redaction.line(_message(record).rstrip()),
         **{name: _plain(value) for name, value in _context.get().items()},
     }
     run = getattr(record, "flow_run_id", None) or os.environ.get(_FLOW_RUN)

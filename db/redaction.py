@@ -30,7 +30,7 @@ _RULES = [
     (re.compile(rf"(?i)((?<![\w-]){_NAMES}['\"]?\s*[=:]\s*){_VALUE}"), rf"\1{HIDDEN}"),
     (re.compile(rf"(?i)(['\"]{_NAMES}['\"]\s*,\s*){_VALUE}"), rf"\1{HIDDEN}"),  # pairs, as headers come in a scope
 ]
-_SECRET_NAME = re.compile(rf"(?i)^{_NAMES}$|AUTH_STRING$")
+_SECRET_VARIABLE = re.compile(rf"(?i){_WORDS}|AUTH_STRING$")  # but not PWD, which is a folder
 _known: set[str] = set()
 _lock = threading.Lock()
 
@@ -47,7 +47,7 @@ def hide(*secrets: str | None) -> None:
 def hide_environment(environment: Mapping[str, str]) -> None:
     """Hide what variables hold whose names say that it is a secret."""
     for name, value in environment.items():
-        if _SECRET_NAME.search(name) and not name.endswith("_FILE"):
+        if _SECRET_VARIABLE.search(name) and not name.endswith("_FILE"):
             hide(value)
 
 

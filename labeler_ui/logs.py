@@ -23,7 +23,7 @@ def configure() -> None:
     streamlit_logger.setup_formatter = _pass_on
     streamlit_logger.update_formatter()
     LOGGING_CONFIG["loggers"] = {name: {"level": "INFO"} for name in ("uvicorn", "uvicorn.error", "uvicorn.access")}
-    LOGGING_CONFIG["handlers"] = LOGGING_CONFIG["formatters"] = {}
+    LOGGING_CONFIG["handlers"] = {}
 
 
 def _pass_on(logger: logging.Logger) -> None:

@@ -25,6 +25,7 @@ from db.records.exchange import (
     Problems,
     VoteEntry,
 )
+from db.records.figures import Figures, ProjectFigures, SilentJob
 from db.records.grid import Group
 from db.records.integrations import ApiToken, Delivery, NewApiToken, NewWebhook, Parcel, TokenHolder, Webhook
 from db.records.machinery import Command, Job
@@ -106,6 +107,7 @@ __all__ = [
     "Display",
     "DueRound",
     "ExportReport",
+    "Figures",
     "Finished",
     "GateDecision",
     "GeneratorKind",
@@ -153,6 +155,7 @@ __all__ = [
     "Problems",
     "Progress",
     "Project",
+    "ProjectFigures",
     "ProjectSpec",
     "PseudoLabelFile",
     "Receipt",
@@ -166,6 +169,7 @@ __all__ = [
     "Round",
     "RoundSummary",
     "RunState",
+    "SilentJob",
     "Standing",
     "StoppingFacts",
     "SyntheticCounts",

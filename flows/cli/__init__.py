@@ -14,6 +14,7 @@ from flows.cli.data import register_data
 from flows.cli.exchange import register_exchange
 from flows.cli.gold import register_gold
 from flows.cli.models import register_models
+from flows.cli.operations import register_operations
 from flows.cli.projects import register_projects
 from flows.cli.rounds import register_rounds
 from flows.cli.services import register_services
@@ -52,6 +53,7 @@ for register in (
     register_comparisons,
     register_tokens,
     register_services,
+    register_operations,
     register_users,
 ):
     register(app)

@@ -83,9 +83,14 @@ def test_a_value_that_was_hidden_is_not_written_however_it_is_spelled(monkeypatc
 def test_what_the_environment_keeps_secret_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_known", set())
     redaction.hide_environment(
-        {"BORDERLINE_METRICS_TOKEN": CANARY, "PREFECT_SERVER_API_AUTH_STRING": "admin:pass", "X_TOKEN_FILE": "/run/x"}
+        {
+            "BORDERLINE_METRICS_TOKEN": CANARY,
+            "PREFECT_API_AUTH_STRING": "ada:pass",
+            "X_TOKEN_FILE": "/run/x",
+            "PWD": "/home/ada",
+        }
     )
-    assert redaction.redact(f"{CANARY} admin:pass /run/x") == "*** *** /run/x"
+    assert redaction.redact(f"{CANARY} ada:pass /run/x /home/ada") == "*** *** /run/x /home/ada"
 
 
 def test_the_databases_password_is_hidden_once_it_is_known(sqlite_place: Place) -> None:
