@@ -27,6 +27,7 @@ MODULES = [
     "accounts",
     "annotations",
     "api_tokens",
+    "audit",
     "claims",
     "classes",
     "commands",
