@@ -62,23 +62,27 @@ def restore(place: Place, revision: str) -> Engine:
             connection.connection.driver_connection.executescript(rows)
             return engine
         connection.exec_driver_sql(rows)
-        for table in inspect(engine).get_table_names():
-            if "id" in {column["name"] for column in inspect(engine).get_columns(table)}:
+        for table, columns in columns_of(engine).items():
+            if "id" in columns:
                 next_id = f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
                 connection.exec_driver_sql(next_id)
     return engine
 
 
+def columns_of(engine: Engine) -> dict[str, list[str]]:
+    found = inspect(engine).get_multi_columns()
+    return {table: sorted(str(column["name"]) for column in columns) for (_, table), columns in found.items()}
+
+
 def contents(engine: Engine, of: Contents | None = None) -> Contents:
-    """Read every table (or those and the columns that were there before): how many rows, and a hash of their values."""
-    tables = [name for name in inspect(engine).get_table_names() if name != "alembic_version"]
-    columns = {name: sorted(str(column["name"]) for column in inspect(engine).get_columns(name)) for name in tables}
-    wanted = columns if of is None else {name: found[0] for name, found in of.items() if found[1]}
-    assert {(name, each) for name in wanted for each in wanted[name]} <= {
-        (n, each) for n in tables for each in columns[n]
-    }
+    """Read every table (or those and the columns that held something before): how many rows, and a hash of them."""
+    columns = columns_of(engine)
+    del columns["alembic_version"]
+    wanted = columns if of is None else {name: found[0] for name, found in of.items()}
+    for name, each in wanted.items():
+        assert set(each) <= set(columns[name])  # SQLite takes the name of a column that is gone for a text
     found = {name: (each, *_hashed(engine, name, each)) for name, each in wanted.items()}
-    return {name: entry for name, entry in found.items() if entry[1]}  # an empty table may have been made anew
+    return {name: entry for name, entry in found.items() if entry[1]}  # an empty table may be made anew
 
 
 def _hashed(engine: Engine, table: str, columns: list[str]) -> tuple[int, str]:
