@@ -4,9 +4,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PEERS := .venv-peers
 STAMP := $(VENV)/.installed
+SBOM := dist/borderline.cdx.json
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test lint lock bench bench-peers browser clean
+.PHONY: help setup demo test lint lock audit sbom bench bench-peers browser clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -54,6 +55,15 @@ lock: $(STAMP)  ## resolve the dependencies anew and write requirements.lock and
 		--generate-hashes --no-annotate --no-header --upgrade -o requirements.lock -q
 	@$(VENV)/bin/uv pip compile benchmarks/peers.in --excludes <(echo visdom) --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --upgrade -o benchmarks/peers.lock -q  # visdom does not build
+
+audit: $(STAMP)  ## known vulnerabilities in the locked packages; fails where the scanner sees nothing at all
+	@scripts/audit.sh $(VENV)
+
+sbom: $(STAMP)  ## bill of materials of the locked packages (CycloneDX 1.6) in dist/
+	@mkdir -p $(dir $(SBOM))
+	@PYTHONWARNINGS=ignore $(VENV)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --spec-version 1.6 --output-format JSON --validate --output-file $(SBOM)
+	@echo "The bill of materials is in $(SBOM)"
 
 clean:
 	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache

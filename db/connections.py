@@ -53,14 +53,15 @@ def normalize_url(url: str | None, home: Path) -> URL:
 def connect_engine(url: URL, *, pooled: bool = True) -> Engine:
     """Create the engine for a normalized URL; nothing is opened yet."""
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": 30}) if pooled else create_engine(url, poolclass=NullPool)
+        sqlite: dict[str, Any] = {"connect_args": {"timeout": 30}} if pooled else {"poolclass": NullPool}
+        engine = create_engine(url, hide_parameters=True, **sqlite)  # values may be secrets; errors get into logs
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     pool: dict[str, Any] = (
         {"pool_size": 5, "max_overflow": 15, "pool_pre_ping": True} if pooled else {"poolclass": NullPool}
     )
-    engine = create_engine(url, connect_args={"connect_timeout": 10}, **pool)
+    engine = create_engine(url, hide_parameters=True, connect_args={"connect_timeout": 10}, **pool)
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
 

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from db import schema
+from db import redaction, schema
 from db.connections import connect_engine, normalize_url
 from db.errors import Conflict, StoreBusy, StoreError
 from db.retry import PATIENCE_SECONDS, RACES_LOST_AT_MOST, is_busy, is_lost_race, pause
@@ -33,6 +33,7 @@ class Database:
     """
 
     def __init__(self, url: URL, home: Path) -> None:
+        redaction.hide(url.password)
         self._address = url
         self.home = home
         self.url = url.render_as_string(hide_password=True)
@@ -127,13 +128,17 @@ class Database:
                 raise
             return result
 
-    def read(self, work: Callable[[Session], T]) -> T:
+    def read(self, work: Callable[[Session], T], *, patience: float = PATIENCE_SECONDS) -> T:
         """Run `work` in one read-only transaction; on SQLite it takes no write lock and waits for nobody.
 
+        Args:
+            work: gets a session.
+            patience: for how many seconds it is tried again while the database is busy or away.
+
         Raises:
-            StoreBusy: if the database could not be reached for a minute.
+            StoreBusy: if the database could not be reached in that time.
         """
-        deadline, attempt = time.monotonic() + PATIENCE_SECONDS, 0
+        deadline, attempt = time.monotonic() + patience, 0
         options = {"readonly": True} if self.dialect == "sqlite" else {"postgresql_readonly": True}
         while True:
             try:
@@ -144,7 +149,7 @@ class Database:
                     raise
                 if time.monotonic() > deadline:
                     raise StoreBusy(
-                        f"expected the database to answer within a minute, got: {error.orig}; try again"
+                        f"expected the database to answer within {patience:.0f} s, got: {error.orig}; try again"
                     ) from error
             pause(attempt)
             attempt += 1

@@ -49,3 +49,11 @@ class StoreBusy(StoreError):
 
 class NoSpace(StoreError):
     """Writing this would fill the disk, or take more than a quota allows; labels still save."""
+
+
+class SecretError(StoreError):
+    """A secret's file is missing, empty, or open to others; nothing starts without it."""
+
+
+class WrongDatabase(StoreError):
+    """The database is not the one that this home folder's files belong to."""

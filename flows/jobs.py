@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from db import jobs
+from db import jobs, logs
 from db.errors import StoreError
 from db.records import Job
 from db.space import require_disk, require_quota
@@ -118,7 +118,8 @@ def _held(store: Store, job: Job, reporter: Reporter) -> Iterator[JobReporter]:
     live.start()
     try:
         require_room(store, job.project_id)
-        yield live
+        with logs.context(project_id=job.project_id, job_id=job.id):
+            yield live
     except Canceled:
         live.stop()
         jobs.finish(store.database, job, "canceled")

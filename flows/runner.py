@@ -9,6 +9,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from db import logs
 from flows.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ def main() -> None:
     """Serve the deployments until SIGTERM; on embedded parts one flow run at a time, as Prefect on SQLite wants it."""
     settings = Settings()
     os.environ.update(settings.prefect_environment())
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("borderline").setLevel(logging.INFO)
+    logs.configure()
     from prefect.runner import Runner
 
     from flows.up import wait_for_prefect

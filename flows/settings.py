@@ -169,5 +169,6 @@ class Settings(BaseSettings):
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             "PREFECT_CLI_PROMPT": "false",
             "PREFECT_LOGGING_LEVEL": "WARNING",
+            "PREFECT_LOGGING_SETTINGS_PATH": str(Path(__file__).with_name("prefect_logging.yml")),
             "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         }

@@ -11,7 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from db import deliveries
+from db import deliveries, logs
 from db.engine import Database
 from db.records import Parcel
 from flows import outgoing
@@ -58,7 +58,8 @@ def deliver(database: Database, parcel: Parcel, *, allow_private: bool) -> tuple
     status, error = send(parcel, allow_private=allow_private)
     deliveries.finish(database, parcel, status, error)
     if error:
-        logger.info("delivery %d, attempt %d: %s", parcel.delivery_id, parcel.attempt, error)
+        with logs.context(project_id=parcel.project_id):
+            logger.info("delivery %d, attempt %d: %s", parcel.delivery_id, parcel.attempt, error)
     return status, error
 
 

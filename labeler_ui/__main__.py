@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from db.errors import StoreError
+from db.redaction import redact
 from labeler_ui.server import ServeError, serve
 
 
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         serve(chosen.host, chosen.port)
     except (ServeError, StoreError, ValueError, OSError) as error:
-        sys.stderr.write(f"borderline: {error}\n")
+        sys.stderr.write(f"borderline: {redact(str(error))}\n")
         return 2
     return 0
 

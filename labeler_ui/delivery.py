@@ -12,6 +12,7 @@ from db import errors
 from db.engine import Database
 from db.records import Actor, Answer, ClaimedQuery, RecentAnswer
 from db.records.answers import Outcome
+from labeler_ui import counters
 from labeler_ui.settings import CLIENT_VERSION
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ def _deliver_one(database: Database, actor: Actor, project_id: int, entry: Any) 
 def submit(database: Database, actor: Actor, project_id: int, entry: Mapping[str, Any]) -> Result:
     """Save one answer. The same entry twice gives the first result again."""
     receipt = answering.submit(database, actor, project_id, _answer(entry))
+    if not receipt.repeated:
+        counters.saved(project_id)
     return {
         "id": receipt.answer_id,
         "ok": True,

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
-from labeler_ui import api, settings, store
+from labeler_ui import api, logs, settings, store
 from labeler_ui.accounts import first, oidc
 from labeler_ui.accounts.gate import Gate
 from labeler_ui.accounts.routes import routes as account_routes
@@ -106,6 +106,7 @@ def serve(host: str = "127.0.0.1", port: int = 8501) -> None:
     """
     check_address(host, port)
     found = settings.load()
+    logs.configure()
     os.environ["BORDERLINE_HOME"] = str(found.home)
     # Who may say where a request came from: by default the server believes whoever calls from this machine
     os.environ["FORWARDED_ALLOW_IPS"] = os.environ.get(TRUSTED_PROXY, "")

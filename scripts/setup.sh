@@ -30,5 +30,5 @@ if [ ! -x "$venv/bin/python" ] || [ ! -x "$venv/bin/pip" ]; then
 fi
 echo "Installing the locked packages (about 7 GB with the CUDA builds of torch; a minute or a few) ..."
 [ -x "$venv/bin/uv" ] || "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
-VIRTUAL_ENV="$PWD/$venv" "$venv/bin/uv" pip install --quiet --require-hashes -r requirements.lock
+VIRTUAL_ENV="$PWD/$venv" "$venv/bin/uv" pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
 VIRTUAL_ENV="$PWD/$venv" "$venv/bin/uv" pip install --quiet --no-deps -e .

@@ -25,6 +25,7 @@ from db.records.exchange import (
     Problems,
     VoteEntry,
 )
+from db.records.figures import Figures, ProjectFigures, SilentJob
 from db.records.grid import Group
 from db.records.integrations import ApiToken, Delivery, NewApiToken, NewWebhook, Parcel, TokenHolder, Webhook
 from db.records.machinery import Command, Job
@@ -116,6 +117,7 @@ __all__ = [
     "Display",
     "DueRound",
     "ExportReport",
+    "Figures",
     "Finished",
     "GateDecision",
     "GeneratorKind",
@@ -164,6 +166,7 @@ __all__ = [
     "Problems",
     "Progress",
     "Project",
+    "ProjectFigures",
     "ProjectSpec",
     "PseudoLabelFile",
     "Receipt",
@@ -177,6 +180,7 @@ __all__ = [
     "Round",
     "RoundSummary",
     "RunState",
+    "SilentJob",
     "Standing",
     "StoppingFacts",
     "StoredFile",

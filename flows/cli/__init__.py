@@ -16,6 +16,7 @@ from flows.cli.doctor import register_doctor
 from flows.cli.exchange import register_exchange
 from flows.cli.gold import register_gold
 from flows.cli.models import register_models
+from flows.cli.operations import register_operations
 from flows.cli.projects import register_projects
 from flows.cli.rounds import register_rounds
 from flows.cli.services import register_services
@@ -56,6 +57,7 @@ for register in (
     register_services,
     register_backups,
     register_doctor,
+    register_operations,
     register_users,
 ):
     register(app)
@@ -63,7 +65,10 @@ for register in (
 
 def main() -> None:
     """Run a command; what the user can mend is one sentence and exit code 2, never a traceback."""
+    from db import logs
+
     try:
+        logs.configure("text")
         app()
     except KeyboardInterrupt:
         fail("stopped", code=130)

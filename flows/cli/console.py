@@ -22,7 +22,9 @@ _WIDE = 100  # columns of a table in a file or a pipe
 
 def fail(sentence: str, *, code: int) -> NoReturn:
     """Say what is wrong on standard error and leave with that code."""
-    sys.stderr.write(f"borderline: {sentence}\n")
+    from db.redaction import redact
+
+    sys.stderr.write(f"borderline: {redact(sentence)}\n")
     raise SystemExit(code)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from db import commands
+from db import commands, logs
 from flows.answering import answering
 from flows.compare.wishes import carry_out, lock_of
 from flows.locks import file_lock
@@ -19,6 +19,7 @@ NICE = 10  # people who label come first
 def main(command_id: int) -> None:
     """Carry out the wish, unless another process is at it or it has its answer."""
     settings = Settings()
+    logs.configure()
     os.nice(NICE)
     with file_lock(lock_of(settings, command_id), wait=False) as held, open_store(settings, system=True) as store:
         wish = next((entry for entry in commands.pending(store.database) if entry.id == command_id), None)

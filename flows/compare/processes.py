@@ -12,6 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
+from db import logs
 from flows.compare.units import Ended, Event, Hear, UnitWork
 from flows.errors import Canceled, FlowError
 
@@ -97,6 +98,7 @@ def _enlist(post: Any, stop: Any, parent: int) -> None:
     _POST, _STOP = post, stop
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))  # before torch is imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logs.configure()
     threading.Thread(target=_follow, args=(parent,), name="parent-watch", daemon=True).start()
 
 

@@ -20,7 +20,10 @@ from db.records import Login
 from labeler_ui.accounts import cookies, places
 
 OPEN = frozenset(
-    {"/login", "/join", "/logout", "/auth/logout", "/favicon.png", "/_stcore/health", "/_stcore/host-config"}
+    {
+        *("/login", "/join", "/logout", "/auth/logout", "/favicon.png", "/_stcore/health", "/_stcore/host-config"),
+        "/metrics",  # it asks for a token of its own
+    }
 )
 OPEN_BELOW = ("/static/", "/api/")  # the API has guards of its own
 PROVIDERS = frozenset({"/auth/login", "/oauth2callback"})

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, Route
 
-from labeler_ui.api import grid, images, labeling, v1, why
+from labeler_ui import counters
+from labeler_ui.api import grid, images, labeling, metrics, v1, why
 from labeler_ui.api.guards import Service
 
 __all__ = ["Service", "routes"]
@@ -24,7 +25,7 @@ def routes(service: Service) -> Sequence[BaseRoute]:
         Route("/api/health", labeling.health, methods=["GET"]),
         Route("/api/token", service.guarded(labeling.refresh_token), methods=["POST"]),
         Route(f"{project}/claims", service.guarded(labeling.claims), methods=["POST"]),
-        Route(f"{project}/answers", service.guarded(labeling.answers), methods=["POST"]),
+        Route(f"{project}/answers", counters.timed("page", service.guarded(labeling.answers)), methods=["POST"]),
         Route(f"{project}/recent", service.guarded(labeling.recent), methods=["GET"]),
         Route(f"{project}/undo", service.guarded(labeling.undo), methods=["POST"]),
         Route(f"{project}/grid/claims", service.guarded(grid.claims), methods=["POST"]),
@@ -36,4 +37,5 @@ def routes(service: Service) -> Sequence[BaseRoute]:
         Route(f"{query}/copy", service.guarded(why.picture("copy")), methods=["GET"]),
         Route(f"{query}/difference", service.guarded(why.picture("difference")), methods=["GET"]),
         *v1.routes(service),
+        *metrics.routes(service.open_database),
     ]

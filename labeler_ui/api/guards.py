@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from db import errors, sessions
+from db import errors, logs, sessions
 from db.access import Actor
 from db.engine import Database
 from labeler_ui import settings, tokens
@@ -76,21 +76,25 @@ class Service:
         """Wrap a plain function of a checked `Call` into an endpoint that never shows a traceback."""
 
         async def endpoint(request: Request) -> Response:
-            try:
-                visitor = self._visitor(request)
-                body = await json_body(request) if request.method == "POST" else {}
-                return await run_in_threadpool(self._handle, handler, request, visitor, body)
-            except Refusal as refusal:
-                return refusal.response()
-            except ClientDisconnect:
-                return Response(status_code=204)
-            except errors.StoreError as error:
-                return store_refusal(error).response()
-            except Exception:
-                log.exception("the route %s failed", request.scope.get("path", ""))
-                return Refusal(500, "failed", "Something went wrong here. Nothing was lost; try again.").response()
+            with logs.context(**request.path_params):
+                return await self._answer(handler, request)
 
         return endpoint
+
+    async def _answer(self, handler: Handler, request: Request) -> Response:
+        try:
+            visitor = self._visitor(request)
+            body = await json_body(request) if request.method == "POST" else {}
+            return await run_in_threadpool(self._handle, handler, request, visitor, body)
+        except Refusal as refusal:
+            return refusal.response()
+        except ClientDisconnect:
+            return Response(status_code=204)
+        except errors.StoreError as error:
+            return store_refusal(error).response()
+        except Exception:
+            log.exception("the route %s failed", request.scope.get("path", ""))
+            return Refusal(500, "failed", "Something went wrong here. Nothing was lost; try again.").response()
 
     def _visitor(self, request: Request) -> tokens.Pass:
         """Check origin and token before anything else is read."""

@@ -27,6 +27,7 @@ MODULES = [
     "accounts",
     "annotations",
     "api_tokens",
+    "audit",
     "claims",
     "classes",
     "commands",
@@ -43,6 +44,7 @@ MODULES = [
     "identities",
     "invitations",
     "deliveries",
+    "figures",
     "jobs",
     "labels",
     "members",
@@ -84,6 +86,7 @@ SERVER_SIDE = {
     "commands.pending",
     "copies.copies_for_training",
     "copies.originals",
+    "figures.figures",  # the route checks a token of its own, or that it is asked on this machine
     "gold.due",
     "gold.follow",
     "grid.spot_check",  # a step of an answer, inside of its transaction

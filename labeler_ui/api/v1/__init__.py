@@ -8,10 +8,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from labeler_ui import counters
 from labeler_ui.api import openapi
 from labeler_ui.api.guards import Refusal, Service
+from labeler_ui.api.v1 import work
 from labeler_ui.api.v1.entry import Pace, endpoint, json_answer, refused
-from labeler_ui.api.v1.table import OPERATIONS, PREFIX
+from labeler_ui.api.v1.table import OPERATIONS, PREFIX, Operation
 
 __all__ = ["OPERATIONS", "routes"]
 
@@ -27,7 +29,7 @@ def routes(service: Service, pace: Pace | None = None) -> Sequence[BaseRoute]:
     table = [
         Route(
             PREFIX + operation.path.replace("_id}", "_id:int}"),
-            endpoint(service, shared, operation.handler),
+            _timed(operation, endpoint(service, shared, operation.handler)),
             methods=[operation.method],
         )
         for operation in OPERATIONS
@@ -47,6 +49,10 @@ def routes(service: Service, pace: Pace | None = None) -> Sequence[BaseRoute]:
         Route(f"{PREFIX}/docs", show_page, methods=["GET"]),
         Route(f"{PREFIX}/{{rest:path}}", _nothing_here, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
+
+
+def _timed(operation: Operation, answer: counters.Endpoint) -> counters.Endpoint:
+    return counters.timed("api", answer) if operation.handler is work.answer else answer
 
 
 async def _nothing_here(request: Request) -> Response:

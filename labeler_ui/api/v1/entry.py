@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from db import api_tokens, errors
+from db import api_tokens, errors, logs
 from db.engine import Database
 from db.records import Actor, TokenHolder
 from labeler_ui.api import guards
@@ -95,21 +95,26 @@ def endpoint(service: Service, pace: Pace, handler: Handler) -> Callable[[Reques
     """Wrap a plain function of a checked `ApiCall` into an endpoint that never shows a traceback."""
 
     async def answer(request: Request) -> Response:
-        try:
-            holder = await run_in_threadpool(admit, service, pace, request)
-            body = await guards.json_body(request) if request.method == "POST" else {}
-            return await run_in_threadpool(_handle, service, holder, handler, request, body)
-        except Refusal as refusal:
-            return refused(refusal)
-        except ClientDisconnect:
-            return Response(status_code=204)
-        except errors.StoreError as error:
-            return refused(guards.store_refusal(error))
-        except Exception:
-            log.exception("the route %s failed", request.scope.get("path", "")[:200])
-            return refused(Refusal(500, "failed", "Something went wrong here. Nothing was lost; try again."))
+        with logs.context(**request.path_params):
+            return await _answer(service, pace, handler, request)
 
     return answer
+
+
+async def _answer(service: Service, pace: Pace, handler: Handler, request: Request) -> Response:
+    try:
+        holder = await run_in_threadpool(admit, service, pace, request)
+        body = await guards.json_body(request) if request.method == "POST" else {}
+        return await run_in_threadpool(_handle, service, holder, handler, request, body)
+    except Refusal as refusal:
+        return refused(refusal)
+    except ClientDisconnect:
+        return Response(status_code=204)
+    except errors.StoreError as error:
+        return refused(guards.store_refusal(error))
+    except Exception:
+        log.exception("the route %s failed", request.scope.get("path", "")[:200])
+        return refused(Refusal(500, "failed", "Something went wrong here. Nothing was lost; try again."))
 
 
 def admit(service: Service, pace: Pace, request: Request) -> TokenHolder:

@@ -11,6 +11,7 @@ from db import annotations as answering
 from db import claims, copy_answers, errors, inputs, projects, samples
 from db.records import Answer, ClaimedQuery, Receipt
 from db.records.answers import Outcome
+from labeler_ui import counters
 from labeler_ui.api import images
 from labeler_ui.api.guards import store_refusal
 from labeler_ui.api.v1.entry import ApiCall, json_answer
@@ -103,6 +104,8 @@ def _save(call: ApiCall, classes: Mapping[str, int], entry: Any) -> Result:
         refusal = store_refusal(error)
         said = {"reason": refusal.reason, "message": refusal.message}
         return {"answer_id": name[:64], "ok": False, "error": said, "retry": refusal.status >= 500}
+    if not receipt.repeated:
+        counters.saved(call.project_id)
     return _saved(receipt)
 
 

@@ -1,0 +1,1 @@
+"""Stores as released versions left them: one a schema revision, as plain INSERT statements."""
