@@ -45,3 +45,11 @@ class SchemaTooNew(SchemaError):
 
 class StoreBusy(StoreError):
     """The database stayed locked or unreachable through every retry."""
+
+
+class SecretError(StoreError):
+    """A secret's file is missing, empty, or open to others; nothing starts without it."""
+
+
+class WrongDatabase(StoreError):
+    """The database is not the one that this home folder's files belong to."""

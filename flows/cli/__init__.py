@@ -11,6 +11,7 @@ from flows.cli.comparison import register_comparison
 from flows.cli.comparisons import register_comparisons
 from flows.cli.console import EXIT_USAGE, explain, fail
 from flows.cli.data import register_data
+from flows.cli.deployment import register_deployment
 from flows.cli.exchange import register_exchange
 from flows.cli.gold import register_gold
 from flows.cli.models import register_models
@@ -52,6 +53,7 @@ for register in (
     register_comparisons,
     register_tokens,
     register_services,
+    register_deployment,
     register_users,
 ):
     register(app)
