@@ -21,8 +21,6 @@ RUN /opt/build/bin/python -m hatchling build --target wheel --directory /tmp/whe
     && VIRTUAL_ENV=/opt/borderline uv pip install --no-deps --no-index --compile-bytecode /tmp/wheel/borderline-*.whl
 
 FROM python:3.11.15-slim-trixie AS runtime
-# pg_dump and pg_restore of the server's own version, for backups
-RUN apt-get update && apt-get install --yes --no-install-recommends postgresql-client-17 && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 borderline \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin borderline \
     && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/borderline /var/lib/prefect

@@ -8,7 +8,7 @@ folder=${1:-secrets}
 group=${2:-10001}
 umask 077
 mkdir -p "$folder"
-for name in postgres_password database_password prefect_password prefect_database_password; do
+for name in postgres_password database_password prefect_password prefect_database_password metrics_token; do
     file=$folder/$name
     [ -s "$file" ] && continue
     openssl rand -hex 32 > "$file"

@@ -69,6 +69,11 @@ class Settings(BaseSettings):
     ingest_remote: str = ""
     _address: str | None = PrivateAttr(default=None)  # of the database, as it was given
 
+    @field_validator("database_password_file", "prefect_password_file", "prefect_database_password_file", mode="before")
+    @classmethod
+    def _or_none(cls, file: object) -> object:
+        return file or None  # set, but empty: as compose files do
+
     @field_validator("home", "ingest_root")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:

@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import base64
-import concurrent.futures
 import json
-import re
 import signal
 import subprocess
 import urllib.error
-import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import psutil
 import psycopg
 import pytest
-from PIL import Image
-from sklearn.datasets import load_digits
 
-from tests.compose.stack import Stack, stack, until
-from tests.database_fixtures import binaries
-from tests.support import require
+from tests.compose.conftest import IMAGES
+from tests.compose.stack import Stack, until
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.alone, pytest.mark.timeout(900)]
-IMAGES = 120
-BATCH = 5
-
-
-@pytest.fixture(scope="module")
-def team() -> Iterator[Stack]:
-    """Databases, tables, and every lasting service but the GPU's, started in the order that the file asks for."""
-    require(binaries(), "no PostgreSQL binaries; install the package postgresql")
-    with stack() as made:
-        made.start("prefect")  # the slowest; it needs the database alone
-        with concurrent.futures.ThreadPoolExecutor() as several:
-            migrations = [several.submit(made.run, "migrate") for _ in range(3)]
-        for migration in migrations:
-            ended = migration.result()
-            assert ended.returncode == 0, ended.stderr
-            assert re.search(r"connected to postgresql\S+:\*\*\*@\S+ \(schema 0\d+\): 0 projects, 0 labels", ended.stdout)
-        made.start("page")
-        for name in ("prefect", "page"):
-            made.wait_until_healthy(name)
-        made.start("worker")
-        made.wait_until_healthy("worker")
-        yield made
 
 
 def call(address: str, **more: Any) -> tuple[int, bytes]:
@@ -58,47 +28,6 @@ def call(address: str, **more: Any) -> tuple[int, bytes]:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
-
-
-@pytest.fixture(scope="module")
-def page(team: Stack) -> str:
-    return f"http://127.0.0.1:{team.ports['8501']}"
-
-
-@pytest.fixture(scope="module")
-def token(team: Stack, page: str) -> str:
-    """The first administrator, by the link in the home folder, and a token for a program of hers."""
-    file = team.folder / "home" / "first-administrator.txt"
-    link = file.read_text().split()[0]
-    assert link.startswith(f"http://localhost:{team.ports['8501']}/join?token=")
-    password = "correct horse battery staple"
-    fields = {"token": link.partition("token=")[2], "name": "ada", "password": password, "again": password}
-    status, _ = call(f"{page}/join", data=urllib.parse.urlencode(fields).encode(), headers={"Origin": page})
-    assert status < 400
-    assert not file.exists()
-    made = team.run("worker", "borderline", "token", "create", "robot", "--user", "ada", "--json")
-    assert made.returncode == 0, made.stderr
-    return str(json.loads(made.stdout)["secret"])
-
-
-@pytest.fixture(scope="module")
-def project(team: Stack, token: str) -> int:
-    """Digits in a folder that the services may only read."""
-    digits = load_digits()
-    for place in range(IMAGES):
-        pixels = np.round(digits.images[place] * (255 / 16)).astype(np.uint8)
-        Image.fromarray(pixels).save(team.folder / "images" / f"{place:03}.png")
-    classes = ",".join("0123456789")
-    said = team.run(
-        *("worker", "borderline", "project", "create", "digits", "--classes", classes, "--image-size", "16"),
-        *("--model", "lenet5", "--recipe", "quick", "--strategy", "margin", "--cold-start", "random_sampling"),
-        *("--batch", str(BATCH), "--reserve", str(BATCH), "--holdout", "0"),
-    )
-    assert said.returncode == 0, said.stderr
-    said = team.run("worker", "borderline", "ingest", "digits", str(team.folder / "images"))
-    assert said.returncode == 0, said.stderr
-    assert f"{IMAGES} images added" in said.stdout
-    return int(team.rows("SELECT id FROM projects WHERE name = 'digits'")[0][0])
 
 
 def label(page: str, token: str, project: int, count: int) -> int:
@@ -123,7 +52,7 @@ def label(page: str, token: str, project: int, count: int) -> int:
 
 
 def rounds(team: Stack, project: int) -> dict[int, str]:
-    return dict(team.rows(f"SELECT number, state FROM rounds WHERE project_id = {project}"))  # noqa: S608
+    return dict(team.rows(f"SELECT number, state FROM rounds WHERE project_id = {project}"))
 
 
 def test_a_whole_round_and_a_worker_that_is_stopped_within_one(
@@ -134,7 +63,7 @@ def test_a_whole_round_and_a_worker_that_is_stopped_within_one(
         return f"rounds {rounds(team, project)}, jobs {jobs}; {team.log('worker').read_text()[-3000:]}"
 
     until(lambda: rounds(team, project).get(1) == "open", "first round", told)
-    asked = team.rows(f"SELECT count(*) FROM queries WHERE kind = 'learn' AND NOT reserve")[0][0]
+    asked = team.rows("SELECT count(*) FROM queries WHERE kind = 'learn' AND NOT reserve")[0][0]
     acknowledged = 0
 
     def some_are_labeled() -> bool:
@@ -183,7 +112,9 @@ def test_the_databases_ask_for_passwords_and_are_apart(team: Stack) -> None:
     own = {"borderline": team.secret("database_password"), "prefect": team.secret("prefect_database_password")}
     for name, password in own.items():
         with psycopg.connect(f"{where} user={name} dbname={name} password={password}") as connection:
-            assert connection.execute("SELECT usesuper FROM pg_user WHERE usename = current_user").fetchone() == (False,)
+            assert connection.execute("SELECT usesuper FROM pg_user WHERE usename = current_user").fetchone() == (
+                False,
+            )
         other = next(iter(set(own) - {name}))
         for wrong in (f"user={name} dbname={name}", f"user={name} dbname={other} password={password}"):
             with pytest.raises(psycopg.OperationalError):
@@ -195,7 +126,9 @@ def test_the_databases_ask_for_passwords_and_are_apart(team: Stack) -> None:
 @pytest.mark.parametrize("name", ["migrate", "page", "worker", "prefect"])
 def test_without_its_secret_a_service_refuses_to_start(team: Stack, name: str) -> None:
     environment = team.environment(name)
-    for setting in (key for key in environment if key.endswith("_FILE")):
+    needed = [key for key in environment if key.endswith("_PASSWORD_FILE")]
+    assert needed
+    for setting in needed:
         missing = f"{team.folder}/secrets/nowhere"
         ended = team.run(name, **{setting: missing})
         assert ended.returncode == 2, ended.stderr
@@ -225,8 +158,8 @@ def test_each_service_says_where_it_is_and_no_secret(team: Stack, project: int) 
 def test_the_services_wrote_only_where_the_file_gives_them_room(team: Stack, project: int) -> None:
     """Images are only read, and nobody but the owner can look into the volumes."""
     assert sorted(path.suffix for path in (team.folder / "images").iterdir()) == [".png"] * IMAGES
-    if team.user:
+    if team.other_user:
         owners = {process.uids().real for process in map(psutil.Process, (p.pid for p in team.running.values()))}
         assert owners == {10001}
-        denied = subprocess.run([*team.user, "touch", team.folder / "images" / "x"], capture_output=True)
+        denied = subprocess.run([*team.prefix, "touch", team.folder / "images" / "x"], capture_output=True)
         assert denied.returncode != 0
