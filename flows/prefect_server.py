@@ -16,7 +16,15 @@ from flows.up import is_loopback
 
 
 def serve(settings: Settings, host: str, port: int) -> NoReturn:
-    """Become a Prefect server.
+    """Become a Prefect server; arguments and errors are those of `server_command`."""
+    command = server_command(settings, host, port)
+    variables = {**os.environ, **server_environment(settings)}
+    sys.stdout.flush()
+    os.execve(sys.executable, command, variables)  # noqa: S606 - our own command, no shell
+
+
+def server_command(settings: Settings, host: str, port: int) -> list[str]:
+    """Return the command of a Prefect server.
 
     Args:
         settings: Its database, its password, its folder.
@@ -24,22 +32,23 @@ def serve(settings: Settings, host: str, port: int) -> NoReturn:
         port: Likewise.
 
     Raises:
-        UsageError: It would be open to others, or share the database of the labels.
-        db.errors.SecretError: A password's file cannot be used.
+        UsageError: It would be open to others.
     """
     if settings.prefect_password_file is None and not is_loopback(host):
         raise UsageError(
             f"expected a password for a Prefect server on {host}: whoever reaches it can run code; "
             "do: set BORDERLINE_PREFECT_PASSWORD_FILE"
         )
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
-    variables = {**os.environ, **server_environment(settings)}
-    sys.stdout.flush()
-    os.execve(sys.executable, command, variables)  # noqa: S606 - our own command, no shell
+    return [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
 
 
 def server_environment(settings: Settings) -> dict[str, str]:
-    """Return what the server's process gets beside this one's environment: its database, its password, no pages."""
+    """Return what the server's process gets beside this one's environment: its database, its password, no pages.
+
+    Raises:
+        UsageError: It would share the database of the labels.
+        db.errors.SecretError: A password's file cannot be used.
+    """
     variables = {**settings.prefect_environment(), "PREFECT_SERVER_UI_ENABLED": "false"}
     if settings.prefect_password_file is not None:
         variables["PREFECT_SERVER_API_AUTH_STRING"] = settings.prefect_login()

@@ -53,10 +53,13 @@ def worker() -> None:
 
     SIGTERM stops it; what it was doing goes on from the last checkpoint when a worker is there again.
     """
+    import os
+    import secrets
+
     from db.homes import recognize
     from flows.errors import UsageError
     from flows.runner import main
-    from flows.settings import Settings
+    from flows.settings import BOOT, Settings
     from flows.store import open_store
 
     settings = Settings()
@@ -67,6 +70,7 @@ def worker() -> None:
         )
     with open_store(settings, system=True) as store:
         say(f"borderline worker: {recognize(store.database).sentence}")
+    os.environ.setdefault(BOOT, secrets.token_hex(4))  # what a killed worker left pending in Prefect is nobody's
     main()
 
 

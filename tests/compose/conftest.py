@@ -29,7 +29,7 @@ def team() -> Iterator[Stack]:
     with stack() as made:
         made.start("prefect")  # the slowest; it needs the database alone
         with concurrent.futures.ThreadPoolExecutor() as several:
-            migrations = [several.submit(made.run, "migrate") for _ in range(3)]
+            migrations = [several.submit(made.run, "migrate") for _ in range(2)]
         for migration in migrations:
             ended = migration.result()
             assert ended.returncode == 0, ended.stderr

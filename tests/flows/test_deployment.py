@@ -16,7 +16,7 @@ from db.errors import SecretError
 from flows.cli.console import explain
 from flows.errors import UsageError
 from flows.health import Unhealthy, beat, beat_file, check_prefect, check_worker
-from flows.prefect_server import serve, server_environment
+from flows.prefect_server import server_command, server_environment
 from flows.settings import Settings
 from labeler_ui import settings as page_settings
 from tests.compose.composefile import ROOT
@@ -88,9 +88,10 @@ def test_prefect_gets_its_password_and_a_database_of_its_own(tmp_path: Path) -> 
 
 def test_prefect_is_open_to_nobody_without_a_password(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"expected a password for a Prefect server on 0\.0\.0\.0"):
-        serve(Settings(home=tmp_path), "0.0.0.0", 4200)  # noqa: S104 - what must be refused
+        server_command(Settings(home=tmp_path), "0.0.0.0", 4200)  # noqa: S104 - what must be refused
+    assert server_command(Settings(home=tmp_path), "localhost", 4200)[-3:] == ["localhost", "--port", "4200"]
     with pytest.raises(SecretError, match="BORDERLINE_PREFECT_PASSWORD_FILE"):
-        serve(Settings(home=tmp_path, prefect_password_file=tmp_path / "nowhere"), "127.0.0.1", 4200)
+        server_environment(Settings(home=tmp_path, prefect_password_file=tmp_path / "nowhere"))
 
 
 # ---- commands
