@@ -99,8 +99,8 @@ class Stack:
         launcher = folder / "bin" / "borderline"
         launcher.write_text(f"#!{python}\nfrom flows.cli import main\nmain()\n")
         launcher.chmod(0o755)
-        group = str(SERVICE_USER if self.other_user else os.getgid())
-        subprocess.run([ROOT / "deploy" / "make_secrets.sh", folder / "secrets", group], check=True)
+        self.group = str(SERVICE_USER if self.other_user else os.getgid())
+        subprocess.run([ROOT / "deploy" / "make_secrets.sh", folder / "secrets", self.group], check=True)
 
     def here(self, name: str, text: str) -> str:
         """A text of the file as it reads on this machine."""

@@ -19,7 +19,7 @@ import pytest
 from tests.compose.conftest import IMAGES
 from tests.compose.stack import Stack, until
 
-pytestmark = [pytest.mark.postgresql, pytest.mark.alone, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.postgresql, pytest.mark.alone, pytest.mark.timeout(1800)]
 
 
 def call(address: str, **more: Any) -> tuple[int, bytes]:
