@@ -50,9 +50,13 @@ $(PEERS)/.installed: benchmarks/peers.lock $(STAMP)
 bench-peers: $(PEERS)/.installed  ## ranking against foolbox, adv-lib, torchattacks and ART; ARGS='--model vgg8' and others
 	@$(PEERS)/bin/python -m benchmarks.query_speed --peers $(ARGS)
 
-lock: $(STAMP)  ## resolve the dependencies anew and write requirements.lock and peers.lock with hashes
+lock: $(STAMP)  ## resolve the dependencies anew and write every lock with hashes
 	@$(VENV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --upgrade -o requirements.lock -q
+	@$(VENV)/bin/uv pip compile pyproject.toml --extra objects --extra cluster -c requirements.lock --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --no-header -o deploy/runtime.lock -q
+	@$(VENV)/bin/uv pip compile deploy/build.in --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header --upgrade -o deploy/build.lock -q
 	@$(VENV)/bin/uv pip compile benchmarks/peers.in --excludes <(echo visdom) --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --upgrade -o benchmarks/peers.lock -q  # visdom does not build
 

@@ -64,6 +64,7 @@ def build_deployments(interval: float) -> list[RunnerDeployment]:
 
 def ring_when_due(settings: Settings, stop: threading.Event, seconds: float = POLL_SECONDS) -> None:
     """Look into SQL every second and start what is due, so that nobody waits for the interval of ``reconcile``."""
+    from flows.health import beat
     from flows.reconcile import reconcile, start
     from flows.store import open_store
 
@@ -75,6 +76,7 @@ def ring_when_due(settings: Settings, stop: threading.Event, seconds: float = PO
                     if work.key not in told:
                         logger.info("started %s %s (%s)", work.flow, work.whose, work.key)
                         told.add(work.key)
+                beat(settings)
             except Exception:
                 logger.exception("the doorbell could not ring; it tries again")
                 stop.wait(5 * seconds)

@@ -7,8 +7,9 @@ from contextlib import suppress
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.space import parse_bytes
@@ -23,12 +24,16 @@ class Settings(BaseSettings):
     Attributes:
         home: Folder of the store, the images, the models and Prefect's own database.
         database_url: SQLAlchemy URL of the label store; None is SQLite in ``home``.
+        database_password_file: File with the password for ``database_url``, which then carries it.
         host: Address that the labeling page listens on; beyond loopback only with accounts.
         port: Port of the labeling page.
         accounts: ``local`` (a name is enough, this machine only), ``accounts`` (names with passwords) or ``oidc``.
         public_url: The address that people type, where a proxy stands in front.
         prefect_port: Port of the embedded Prefect server; 0 takes 4200, or any free one when that is taken.
         prefect_api_url: A Prefect server that is already there; None starts an embedded one.
+        prefect_password_file: File with the password that the Prefect server asks for.
+        prefect_database_url: PostgreSQL for ``borderline prefect``; None is SQLite in ``home``.
+        prefect_database_password_file: File with the password for it.
         device: ``auto``, ``cpu`` or ``cuda``.
         devices: Devices of a host that train one network together: a number, or ``auto`` for all GPUs there are.
         nodes: Hosts that train one network together.
@@ -49,13 +54,17 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BORDERLINE_", extra="ignore")
 
     home: Path = Field(default_factory=lambda: Path.home() / ".borderline")
-    database_url: str | None = None
+    database_url: str | None = Field(default=None, repr=False)
+    database_password_file: Path | None = None
     host: str = LOOPBACK
     port: int = Field(default=8501, ge=1, le=65535)
     accounts: str = Field(default="local", pattern=r"^(local|accounts|oidc)$")
     public_url: str | None = None
     prefect_port: int = Field(default=0, ge=0, le=65535)
     prefect_api_url: str | None = None
+    prefect_password_file: Path | None = None
+    prefect_database_url: str | None = Field(default=None, repr=False)
+    prefect_database_password_file: Path | None = None
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     devices: str = Field(default="1", pattern=r"^(auto|[1-9]\d{0,3})$")
     nodes: int = Field(default=1, ge=1, le=1000)
@@ -70,6 +79,12 @@ class Settings(BaseSettings):
     free_space_floor: int | None = None
     project_quota: int | None = None
     upload_quota: int | None = None
+    _address: str | None = PrivateAttr(default=None)  # of the database, as it was given
+
+    @field_validator("database_password_file", "prefect_password_file", "prefect_database_password_file", mode="before")
+    @classmethod
+    def _or_none(cls, file: object) -> object:
+        return file or None  # set, but empty: as compose files do
 
     @field_validator("free_space_floor", "project_quota", "upload_quota", mode="before")
     @classmethod
@@ -85,6 +100,15 @@ class Settings(BaseSettings):
     def remote_folders(self) -> tuple[str, ...]:
         """The URLs that a page may have read."""
         return tuple(url.strip() for url in self.ingest_remote.split(",") if url.strip())
+
+    @model_validator(mode="after")
+    def _with_password(self) -> Self:
+        self._address = self.database_url
+        if self.database_password_file is not None:
+            from db.secret_files import with_password
+
+            self.database_url = with_password(self.database_url, self.database_password_file)
+        return self
 
     @cached_property
     def threads(self) -> int:
@@ -144,8 +168,12 @@ class Settings(BaseSettings):
             variables["BORDERLINE_INGEST_REMOTE"] = self.ingest_remote
         if self.ingest_root:
             variables["BORDERLINE_INGEST_ROOT"] = str(self.ingest_root)
-        if self.database_url:
-            variables["BORDERLINE_DATABASE_URL"] = self.database_url
+        if self._address:
+            variables["BORDERLINE_DATABASE_URL"] = self._address
+        if self.database_password_file:
+            variables["BORDERLINE_DATABASE_PASSWORD_FILE"] = str(self.database_password_file)
+        if self.prefect_password_file:
+            variables["BORDERLINE_PREFECT_PASSWORD_FILE"] = str(self.prefect_password_file)
         return variables
 
     def prefect_environment(self) -> dict[str, str]:
@@ -155,7 +183,7 @@ class Settings(BaseSettings):
         writes one row a transaction, and a restart of the server forgets who holds a concurrency slot.
         """
         url = self.prefect_api_url or f"http://{LOOPBACK}:{self.prefect_port}/api"
-        return {
+        variables = {
             "PREFECT_HOME": str(self.home / "prefect"),
             "PREFECT_API_URL": url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -172,3 +200,16 @@ class Settings(BaseSettings):
             "PREFECT_LOGGING_SETTINGS_PATH": str(Path(__file__).with_name("prefect_logging.yml")),
             "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         }
+        if self.prefect_password_file is not None:
+            variables["PREFECT_API_AUTH_STRING"] = self.prefect_login()
+        return variables
+
+    def prefect_login(self) -> str:
+        """Return ``user:password`` as Prefect wants it.
+
+        Raises:
+            SecretError: There is no password file, or it cannot be used.
+        """
+        from db.secret_files import read_secret
+
+        return f"borderline:{read_secret(self.prefect_password_file or '', 'BORDERLINE_PREFECT_PASSWORD_FILE')}"

@@ -10,12 +10,11 @@ import signal
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from types import FrameType
 
 from flows.errors import UsageError
+from flows.health import answers
 from flows.locks import file_lock
 from flows.processes import MARK, Service, free_port, kill_marked, port_is_free, stop_all
 from flows.settings import BOOT, LOOPBACK, Settings
@@ -88,7 +87,7 @@ def check_ports(settings: Settings) -> Settings:
 
 def check_host(settings: Settings) -> None:
     """Raise `UsageError` when the page would listen beyond this machine without accounts."""
-    if settings.accounts != "local" or _is_loopback(settings.host):
+    if settings.accounts != "local" or is_loopback(settings.host):
         return
     old = "; BORDERLINE_ALLOW_REMOTE is no more" if os.environ.get("BORDERLINE_ALLOW_REMOTE") else ""
     raise UsageError(
@@ -97,7 +96,8 @@ def check_host(settings: Settings) -> None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach that address."""
     if host == "localhost":
         return True
     try:
@@ -165,15 +165,6 @@ def _tell_of_first(settings: Settings, on_news: Callable[[str], None]) -> None:
     file = settings.home / "first-administrator.txt"
     if settings.accounts == "accounts" and file.exists():
         on_news(f"Nobody can administrate yet. Open the address that is in {file}")
-
-
-def answers(url: str, seconds: float = 1.0) -> bool:
-    """Tell whether a local server answers a GET with 200."""
-    try:
-        with urllib.request.urlopen(url, timeout=seconds) as response:  # noqa: S310 - our own loopback address
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def wait_for_prefect(url: str, seconds: float = START_SECONDS) -> None:

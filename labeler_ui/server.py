@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
+from db import homes
 from labeler_ui import api, logs, settings, store
 from labeler_ui.accounts import first, oidc
 from labeler_ui.accounts.gate import Gate
@@ -111,6 +112,7 @@ def serve(host: str = "127.0.0.1", port: int = 8501) -> None:
     # Who may say where a request came from: by default the server believes whoever calls from this machine
     os.environ["FORWARDED_ALLOW_IPS"] = os.environ.get(TRUSTED_PROXY, "")
     opened = store.database()
+    sys.stderr.write(f"borderline page: {homes.recognize(opened).sentence}\n")
     if found.mode == "accounts":
         _tell_of_first(first.offer(opened, found.public_url or f"http://localhost:{port}"))
     sys.argv = [str(SCRIPT)]

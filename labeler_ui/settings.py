@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import getpass
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from db.secret_files import with_password
 from db.space import parse_bytes
 
 CLIENT_VERSION = "page-1"
@@ -19,7 +20,8 @@ class Settings:
 
     Attributes:
         home: BORDERLINE_HOME, absolute; the default is `~/.borderline`.
-        database_url: BORDERLINE_DATABASE_URL, or None for the embedded SQLite file below `home`.
+        database_url: BORDERLINE_DATABASE_URL with the password out of BORDERLINE_DATABASE_PASSWORD_FILE, or None for
+            the embedded SQLite file below `home`.
         default_name: The name offered first in the sidebar.
         mode: BORDERLINE_ACCOUNTS: 'local' (a name is enough, this machine only), 'accounts' (names with passwords) or
             'oidc' (a login provider).
@@ -32,7 +34,7 @@ class Settings:
     """
 
     home: Path
-    database_url: str | None
+    database_url: str | None = field(repr=False)
     default_name: str
     mode: str = "local"
     public_url: str | None = None
@@ -53,12 +55,15 @@ def load() -> Settings:
 
     Raises:
         ValueError: BORDERLINE_ACCOUNTS is none of the modes, or a number of bytes is none.
+        db.errors.SecretError: The file with the password cannot be used.
     """
     remote = os.environ.get("BORDERLINE_INGEST_REMOTE", "").split(",")
     home = Path(os.environ.get("BORDERLINE_HOME") or Path.home() / ".borderline").expanduser().resolve()
     return Settings(
         home=home,
-        database_url=os.environ.get("BORDERLINE_DATABASE_URL") or None,
+        database_url=with_password(
+            os.environ.get("BORDERLINE_DATABASE_URL") or None, os.environ.get("BORDERLINE_DATABASE_PASSWORD_FILE")
+        ),
         default_name=_default_name(),
         mode=_mode(),
         public_url=os.environ.get("BORDERLINE_PUBLIC_URL", "").strip().rstrip("/") or None,

@@ -102,8 +102,11 @@ def postgresql_server() -> Iterator[Server]:
 
 
 @contextmanager
-def running_server(*more: str) -> Iterator[Server]:
-    """Start a PostgreSQL of its own in a temporary folder, with these settings beside the usual."""
+def running_server(*more: str, port: int | None = None) -> Iterator[Server]:
+    """Start a PostgreSQL of its own in a temporary folder, with these settings beside the usual.
+
+    With a port it also listens on 127.0.0.1, where it asks for passwords.
+    """
     bin_folder = binaries()
     assert bin_folder is not None, "no PostgreSQL binaries; install the package postgresql"
     folder = Path(tempfile.mkdtemp(prefix="bl-pg-", dir="/tmp"))
@@ -111,7 +114,8 @@ def running_server(*more: str) -> Iterator[Server]:
         owner = pwd.getpwnam("postgres")
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     prefix, data, log = _as_ordinary_user(), str(folder / "data"), folder / "log"
-    settings = [*more, "max_connections=200", "deadlock_timeout=200ms", "listen_addresses="]
+    settings = [*more, "max_connections=200", "deadlock_timeout=200ms"]
+    settings += ["listen_addresses="] if port is None else ["listen_addresses=127.0.0.1", f"port={port}"]
     options = [part for setting in settings for part in ("-c", setting)]
     try:
         initdb = [
@@ -122,13 +126,14 @@ def running_server(*more: str) -> Iterator[Server]:
             "postgres",
             "-A",
             "trust",
+            "--auth-host=scram-sha-256",
             "-E",
             "UTF8",
             "--no-locale",
             "-N",
         ]
         subprocess.run([*prefix, *initdb], check=True, cwd="/", stdout=subprocess.DEVNULL)
-        server = Server(f"postgresql://postgres@/postgres?host={folder}")
+        server = Server(f"postgresql://postgres@/postgres?host={folder}" + (f"&port={port}" if port else ""))
         command = [*prefix, str(bin_folder / "postgres"), "-D", data, "-k", str(folder), *options]
         with log.open("wb") as output, subprocess.Popen(command, cwd="/", stdout=output, stderr=output) as process:
             try:

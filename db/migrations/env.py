@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 
 from db.connections import connect_engine, normalize_url
 from db.errors import SchemaError
+from db.secret_files import with_password
 from db.tables import Base
 
 
@@ -22,7 +23,9 @@ def _engine() -> Engine:
     if isinstance(given, Engine):
         return given
     home = Path(os.environ.get("BORDERLINE_HOME", "~/.borderline")).expanduser()
-    url = context.get_x_argument(as_dictionary=True).get("url") or os.environ.get("BORDERLINE_DATABASE_URL")
+    url = context.get_x_argument(as_dictionary=True).get("url") or with_password(
+        os.environ.get("BORDERLINE_DATABASE_URL"), os.environ.get("BORDERLINE_DATABASE_PASSWORD_FILE")
+    )
     return connect_engine(normalize_url(url, home), pooled=False)
 
 

@@ -12,6 +12,7 @@ from flows.cli.comparison import register_comparison
 from flows.cli.comparisons import register_comparisons
 from flows.cli.console import EXIT_USAGE, explain, fail
 from flows.cli.data import register_data
+from flows.cli.deployment import register_deployment
 from flows.cli.doctor import register_doctor
 from flows.cli.exchange import register_exchange
 from flows.cli.gold import register_gold
@@ -58,6 +59,7 @@ for register in (
     register_backups,
     register_doctor,
     register_operations,
+    register_deployment,
     register_users,
 ):
     register(app)

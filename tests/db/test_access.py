@@ -40,6 +40,7 @@ MODULES = [
     "holdout",
     "exchange",
     "export",
+    "homes",
     "imports",
     "identities",
     "invitations",
@@ -92,6 +93,7 @@ SERVER_SIDE = {
     "grid.spot_check",  # a step of an answer, inside of its transaction
     "exchange.config_path",  # reads no project
     "exchange.read_labels",
+    "homes.recognize",  # reads two counts, when a service starts
     "identities.recognize",  # the login provider's signature is the proof
     "invitations.accept",  # the link's token is the proof
     "invitations.first_administrator",
