@@ -40,11 +40,8 @@ from db import (
     rounds,
     samples,
     sessions,
-<<<<<<< HEAD
-    stopping,
-=======
     snapshot,
->>>>>>> 511b35b (Snapshots of a live store as one SQLite file, and back into either engine; what an operator asks of a store; limits of space)
+    stopping,
     webhooks,
     why,
 )
