@@ -45,6 +45,7 @@ from db.records.quality import (
 )
 from db.records.rounds import DueRound, Finished, Holdout, Measured, NewQuery, NewQueue, Round, RoundSummary
 from db.records.samples import Counts, Display, NewFile, NewSample, NewShard, PoolIndex, Registered
+from db.records.schedules import DueSlot, Schedule
 from db.records.synthetic import (
     GateDecision,
     GeneratorKind,
@@ -85,6 +86,7 @@ __all__ = [
     "Delivery",
     "Display",
     "DueRound",
+    "DueSlot",
     "ExportReport",
     "Finished",
     "GateDecision",
@@ -143,6 +145,7 @@ __all__ = [
     "Round",
     "RoundSummary",
     "RunState",
+    "Schedule",
     "Standing",
     "SyntheticCounts",
     "SyntheticEvent",
