@@ -13,6 +13,7 @@ from db.progress import progress
 from db.records import Job, Measured, Progress, RoundSummary
 from labeler_ui import words
 from labeler_ui.charts import Point, accuracy_chart, accuracy_points
+from labeler_ui.pages.project_schedule import next_training
 from labeler_ui.pages.text import plain
 from labeler_ui.pages.visit import Visit, still_here
 from pipeline.statistics import worst_first
@@ -47,6 +48,7 @@ def _refreshing(here: Visit) -> None:
         _no_images(now)
         return
     _what_now(now)
+    next_training(here)
     _figures(now, points)
     _curve(now, points)
     _classes(now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from sqlalchemy import text
 
@@ -168,11 +170,11 @@ def test_of_four_processes_one_takes_a_moment(place: Place) -> None:
         age(database, 1000)
         first = schedules.due(database)
         won = together(children.take_slots, [(place.url, place.home, first)] * 4)
-        assert sorted(sum(won, [])) == sorted(slot.schedule_id for slot in first)
+        assert sorted(chain.from_iterable(won)) == sorted(slot.schedule_id for slot in first)
         taken = {entry.id: entry.last_started_at for entry in schedules.everywhere(database, scene.ada)}
         again = [DueSlot(**{**vars(slot), "taken_at": taken[slot.schedule_id]}) for slot in first]
         won = together(children.take_slots, [(place.url, place.home, again)] * 4)
-        assert sorted(sum(won, [])) == sorted(taken)
+        assert sorted(chain.from_iterable(won)) == sorted(taken)
 
 
 def test_new_labels_ring_once_where_somebody_counts_them(database: Database) -> None:
