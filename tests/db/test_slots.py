@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,10 @@ def test_a_cron_expression_is_read_in_its_own_time_zone() -> None:
     assert slots.next_cron("0 3 * * *", "America/New_York", after) == ms("UTC", 2026, 7, 1, 7, 0)
     assert slots.next_cron("0 3 * * *", "Asia/Kolkata", after) == ms("UTC", 2026, 7, 1, 21, 30)
     assert slots.last_cron("0 3 * * *", "Europe/Paris", after) == ms("UTC", 2026, 6, 30, 1, 0)
+
+
+def test_the_examples_are_true() -> None:
+    assert doctest.testmod(slots) == (0, 4)
 
 
 def test_a_time_that_does_not_exist_comes_after_the_gap_and_one_that_comes_twice_counts_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import socket
 from collections.abc import Callable
 
@@ -11,7 +12,9 @@ from sqlalchemy import text
 from db import commands, jobs, model_versions, projects, schedules
 from db.errors import Conflict, InvalidInput, StoreBusy
 from db.records import DueSlot, Job, Project
+from flows import retries
 from flows import schedules as scheduling
+from flows.cli import schedules as command
 from flows.errors import Canceled, UsageError
 from flows.jobs import working
 from flows.reconcile import DueWork, due_work, reconcile, start
@@ -71,6 +74,11 @@ def latest(store: Store, project: Project) -> Job:
     found = jobs.latest(store.database, project.id, "retrain")
     assert found is not None
     return found
+
+
+def test_the_examples_are_true() -> None:
+    assert doctest.testmod(retries) == (0, 1)
+    assert doctest.testmod(command) == (0, 2)
 
 
 def test_a_due_retraining_is_one_run_and_waits_for_other_work(store: Store, project: Project) -> None:

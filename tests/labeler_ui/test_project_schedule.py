@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import doctest
 
 from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
@@ -85,6 +86,7 @@ def example(**changes: object) -> Schedule:
 
 
 def test_words_of_times() -> None:
+    assert doctest.testmod(schedule_words) == (0, 2)
     noon = 1_795_348_800_000  # Sunday 22 November 2026, 12:00 UTC
     assert schedule_words.when(example(trigger="cron", cron="0 3 1 * *")) == "at 0 3 1 * * (UTC)"
     assert schedule_words.when(example(seconds=86_400)) == "every day"
