@@ -14,6 +14,7 @@ from db.access import authorize
 from db.clock import now
 from db.engine import Database
 from db.errors import NotFound
+from db.outbox import FOR_PREFECT
 from db.records import Actor, Delivery, Parcel, Role
 from db.sql import chunks, insert_new
 from db.tables import OutboxRow, WebhookDeliveryRow, WebhookRow
@@ -27,6 +28,7 @@ KEEP_MS = 30 * 24 * 60 * _MINUTE
 NAMES = {"round_complete": "round.completed"}  # the doorbell's topics as receivers know them
 _AT_ONCE = 500
 _JITTER = random.SystemRandom()
+_UNSENT = OutboxRow.sent_at.is_(None), OutboxRow.topic.not_in(FOR_PREFECT)
 
 
 def spread(database: Database) -> int:
@@ -35,14 +37,14 @@ def spread(database: Database) -> int:
     Messages that nobody wants are only marked. Two that do it at once do it once: rows are locked, and the pair of
     webhook and message is unique.
     """
-    unsent = select(OutboxRow.id).where(OutboxRow.sent_at.is_(None)).limit(1)
+    unsent = select(OutboxRow.id).where(*_UNSENT).limit(1)
     if database.read(lambda session: session.scalars(unsent).first()) is None:
         return 0
     return database.write(_spread, idempotent=True)
 
 
 def _spread(session: Session) -> int:
-    waiting = select(OutboxRow).where(OutboxRow.sent_at.is_(None)).order_by(OutboxRow.id).limit(_AT_ONCE)
+    waiting = select(OutboxRow).where(*_UNSENT).order_by(OutboxRow.id).limit(_AT_ONCE)
     messages = session.scalars(waiting.with_for_update(skip_locked=True)).all()
     projects = {message.project_id for message in messages if message.project_id is not None}
     live = WebhookRow.project_id.in_(projects), WebhookRow.disabled_at.is_(None)

@@ -14,8 +14,9 @@ from db.records import Actor, Job, Role
 from db.tables import JobRow, ProjectRow
 
 _ENDS = ("done", "failed", "canceled")
+TRAINS = ("round", "retrain", "augment")  # of these one runs in a project at a time
 STALE_AFTER_MS = 60_000
-_SILENT = "It stopped without a word (killed, or the machine went down)."
+SILENT = "It stopped without a word (killed, or the machine went down)."
 
 
 def begin(
@@ -26,7 +27,7 @@ def begin(
     owner: str,
     stale_after_ms: int = STALE_AFTER_MS,
 ) -> Job | None:
-    """Start a job, or return None while another of its kind is alive.
+    """Start a job, or return None while another of its kind is alive, or of another kind that trains, too.
 
     One whose heart has not beaten for `stale_after_ms` (by the database's clock) is marked as failed and taken over.
     The attempt grows until a job of the kind is done.
@@ -47,8 +48,10 @@ def begin(
         if last is not None and last.state == "running":
             if last.heartbeat_at > at - stale_after_ms:
                 return None
-            last.state, last.error, last.ended_at = "failed", _SILENT, at
+            last.state, last.error, last.ended_at = "failed", SILENT, at
             session.flush()
+        if kind in TRAINS and _trains(session, scope, at - stale_after_ms):
+            return None
         row = JobRow(project_id=project_id, scope=scope, kind=kind, owner=owner, state="running", done=0, total=0)
         row.message = row.error = ""
         row.attempt = last.attempt + 1 if last is not None and last.state != "done" else 1
@@ -58,6 +61,11 @@ def begin(
         return _job(row)
 
     return database.write(work, idempotent=False)
+
+
+def _trains(session: Session, scope: str, since: int) -> bool:
+    alive = JobRow.scope == scope, JobRow.state == "running", JobRow.heartbeat_at > since
+    return session.scalars(select(JobRow.id).where(*alive, JobRow.kind.in_(TRAINS)).limit(1)).first() is not None
 
 
 def heartbeat(database: Database, job: Job, done: int = 0, total: int = 0, message: str = "") -> bool:
@@ -98,6 +106,24 @@ def running(database: Database, project_id: int | None = None) -> list[Job]:
     return database.read(
         lambda session: [_job(row) for row in session.scalars(select(JobRow).where(*mine).order_by(JobRow.id))]
     )
+
+
+def end_silent(database: Database, stale_after_ms: int = STALE_AFTER_MS) -> int:
+    """End jobs whose heart stopped, on whatever host they ran, so that their work is taken up again; returns how many.
+
+    A process that lives after all (its machine slept) hears of it at its next heartbeat, and stops.
+    """
+
+    def silent(session: Session) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return JobRow.state == "running", JobRow.heartbeat_at <= now(session) - stale_after_ms
+
+    def work(session: Session) -> int:
+        ended = {"state": "failed", "error": SILENT, "ended_at": now(session)}
+        gone = update(JobRow).where(*silent(session)).values(ended).returning(JobRow.id)
+        return len(session.scalars(gone).all())
+
+    any_silent = database.read(lambda session: session.scalars(select(JobRow.id).where(*silent(session))).first())
+    return 0 if any_silent is None else database.write(work, idempotent=True)
 
 
 def shown(database: Database, actor: Actor, project_id: int) -> tuple[list[Job], Job | None]:

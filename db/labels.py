@@ -11,6 +11,7 @@ from db.access import authorize
 from db.clock import now
 from db.consensus import Ballot
 from db.engine import Database
+from db.outbox import ring_for_labels
 from db.records import Actor, Role
 from db.tables import AnnotationEventRow, AnnotationRow, ClassRow, LabelTableRow, QueryRow, SampleRow
 from db.votes import NO_VOTES
@@ -34,9 +35,12 @@ def resolve(session: Session, project_id: int, sample_id: int) -> int | None:
     if row is None:
         row = LabelTableRow(project_id=project_id, sample_id=sample_id)
         session.add(row)
+    is_new = row.id is None
     row.class_id, row.origin, row.votes = verdict
     row.updated_at = now(session)
     session.flush()
+    if is_new:
+        ring_for_labels(session, project_id)
     return verdict.class_id
 
 

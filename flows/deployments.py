@@ -10,8 +10,9 @@ from typing import Any, Literal
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
+from db.records import DueSlot
 from flows import reconcile as reconciling
-from flows import rounds
+from flows import rounds, schedules
 from flows.answering import answering
 from flows.backup import KIND as BACKUP
 from flows.backup import back_up
@@ -20,6 +21,7 @@ from flows.ingest import IngestOptions, clear_inbox, ingest_source, require_allo
 from flows.jobs import working
 from flows.report import ArtifactReporter, Reporter
 from flows.retrain import retrain_project
+from flows.run_artifacts import leave_artifacts
 from flows.store import Store, open_store
 from flows.webhooks import relay
 from flows.words import ingest_words
@@ -68,19 +70,37 @@ def active_learning_round(project_id: int, command_id: int | None = None) -> dic
         if round_id is None:
             return {"finished": True}
         made = augment(round_id)
-        return {"round_id": round_id, "model_version_id": train(round_id), "queries": ask(round_id, made)}
+        version_id, queries = train(round_id), ask(round_id, made)
+        sentence = f"The round is open with {queries} queries." if queries else "The round waits for answers."
+        leave_artifacts(store, project_id, version_id, sentence)
+        return {"round_id": round_id, "model_version_id": version_id, "queries": queries}
 
 
 @flow(name="retrain")
-def retrain(project_id: int, command_id: int | None = None) -> dict[str, Any]:
-    """Train on the labels of today; the project's rule decides whether the new version is used."""
+def retrain(project_id: int, command_id: int | None = None, schedule_id: int | None = None) -> dict[str, Any]:
+    """Train on the labels of today; the project's rule decides whether the new version is used.
+
+    Args:
+        project_id: Whose labels.
+        command_id: Of the wish on the page that is answered at the end.
+        schedule_id: Of the schedule whose moment this run answers; one that was answered meanwhile trains nothing.
+    """
+    with open_store(system=True) as store:
+        if schedule_id is None:
+            return _retrain(store, project_id, command_id)
+        return schedules.once(store, schedule_id, lambda slot: _retrain(store, project_id, None, slot))
+
+
+def _retrain(store: Store, project_id: int, command_id: int | None, slot: DueSlot | None = None) -> dict[str, Any]:
     with (
-        open_store(system=True) as store,
         answering(store, command_id) as said,
         working(store, project_id, "retrain", ArtifactReporter()) as job,
     ):
+        if slot is not None and not schedules.take(store.database, slot):
+            return {"skipped": schedules.ANSWERED}
         outcome = retrain_project(store, project_id, job)
         said.append(outcome.sentence)
+        leave_artifacts(store, project_id, outcome.model_version_id, outcome.sentence)
         return {"model_version_id": outcome.model_version_id, "promoted": outcome.promoted}
 
 

@@ -17,11 +17,11 @@ from db.space import require_disk, require_quota
 from flows.errors import AlreadyRunning, Canceled, FlowError
 from flows.locks import files_in_use
 from flows.report import Reporter, TimeLeft
+from flows.retries import KILLED, told
 from flows.store import Store
 from pipeline.errors import PipelineError
 
 HEARTBEAT_SECONDS = 5.0
-KILLED = "its process was killed; it is taken up again"
 
 
 def owner_name() -> str:
@@ -126,7 +126,7 @@ def _held(store: Store, job: Job, reporter: Reporter) -> Iterator[JobReporter]:
         raise
     except BaseException as error:
         live.stop()
-        jobs.finish(store.database, job, "failed", describe(error))
+        jobs.finish(store.database, job, "failed", told(error, describe(error), job.attempt))
         raise
     live.stop()
     jobs.finish(store.database, job, "done")
@@ -151,17 +151,22 @@ def _begin(store: Store, project_id: int | None, kind: str) -> Job:
         bury_the_dead(store, project_id)
         job = jobs.begin(store.database, store.actor, project_id, kind, owner)
     if job is None:
+        what = "round or training" if kind in jobs.TRAINS else kind
         whose = "" if project_id is None else " of this project"
-        raise AlreadyRunning(f"a {kind}{whose} is running already; do: wait for it (borderline status shows it)")
+        raise AlreadyRunning(f"a {what}{whose} is running already; do: wait for it (borderline status shows it)")
     return job
 
 
 def bury_the_dead(store: Store, project_id: int | None = None) -> int:
-    """Close the jobs whose process was killed on this machine, at once instead of after the lease. Returns how many."""
+    """Close the jobs whose process was killed: on this machine at once, on any other once its lease ran out.
+
+    Returns:
+        How many.
+    """
     dead = [job for job in jobs.running(store.database, project_id) if owner_is_dead(job.owner)]
     for job in dead:
         jobs.finish(store.database, job, "failed", KILLED)
-    return len(dead)
+    return len(dead) + jobs.end_silent(store.database)
 
 
 def describe(error: BaseException) -> str:

@@ -8,17 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from db import commands, jobs, rounds
-from db.records import Job
-from flows.jobs import KILLED, bury_the_dead
+from db import commands, jobs, rounds, schedules
+from db.clock import now
+from db.records import DueSlot
+from flows.jobs import bury_the_dead
+from flows.retries import needs_a_person, rests
+from flows.schedules import due_slots, key_of
 from flows.settings import BOOT
 from flows.store import Store
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3
-MAX_KILLED_ATTEMPTS = 20
 COMPARE = "compare"
+BACKUP = "backup"
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,17 @@ class DueWork:
 
     Attributes:
         flow: Name of the flow (and of its deployment).
-        project_id: Whose work it is; None for a comparison whose images are not read yet.
+        project_id: Whose work it is; None for a comparison whose images are not read yet, and for a backup.
         key: Two starts with the same key are one run.
         parameters: What the flow is called with.
+        slot: The moment of a schedule that is taken before the start; a retraining takes its own.
     """
 
     flow: str
     project_id: int | None
     key: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    slot: DueSlot | None = None
 
     @property
     def whose(self) -> str:
@@ -44,34 +48,43 @@ class DueWork:
 
 
 def due_work(store: Store) -> list[DueWork]:
-    """Return the rounds that should run now and the commands that people gave on the page.
+    """Return what should run now: what people asked for on the page, then rounds, then what schedules make due.
 
-    A project with a live job waits; a round that failed three times in a row waits for a person
-    (``borderline round NAME``), so that broken data does not keep a machine busy for ever.
+    A project does one thing at a time. Work that failed is left to `flows.retries`: infrastructure is tried again, bad
+    data waits for a person (``borderline round NAME``), so that it does not keep a machine busy for ever.
     """
     busy = {job.project_id for job in jobs.running(store.database, None)}
-    work = [item for item in _commanded(store) if item.project_id is None or item.project_id not in busy]
-    commanded = {item.project_id for item in work}
+    work: list[DueWork] = []
+    for item in (*_commanded(store), *_rounds(store), *_scheduled(store)):
+        if item.project_id is None or item.project_id not in busy:
+            work.append(item)
+            busy.add(item.project_id)
+    return work
+
+
+def _rounds(store: Store) -> list[DueWork]:
+    """Return the rounds that are due and were not left to a person."""
+    work, at = [], store.database.read(now)
     for due in rounds.due(store.database):
         last = jobs.latest(store.database, due.project_id, "round")
-        if due.project_id in busy or due.project_id in commanded or needs_a_person(last):
+        if needs_a_person(last) or rests(last, at):
             continue
         key = f"round-{due.project_id}-{due.number}-{last.id if last else 0}"
         work.append(DueWork("active_learning_round", due.project_id, key, {"project_id": due.project_id}))
     return work
 
 
-def needs_a_person(last: Job | None) -> bool:
-    """Tell whether a project's rounds failed so often in a row that trying again by itself helps nobody.
-
-    A process that was killed is no fault of the data, so it is taken up more often than one that raised. What a person
-    canceled waits until a person starts it again, else it would be back within a second.
-    """
-    if last is not None and last.state == "canceled":
-        return True
-    if last is None or last.state != "failed":
-        return False
-    return last.attempt >= (MAX_KILLED_ATTEMPTS if last.error == KILLED else MAX_ATTEMPTS)
+def _scheduled(store: Store) -> list[DueWork]:
+    """Return the retrainings and backups whose time has come."""
+    work = []
+    for slot in due_slots(store):
+        key = key_of(store, slot)
+        if slot.kind == BACKUP:
+            work.append(DueWork(BACKUP, None, key, slot=slot))
+        else:
+            parameters = {"project_id": slot.project_id, "schedule_id": slot.schedule_id}
+            work.append(DueWork("retrain", slot.project_id, key, parameters))
+    return work
 
 
 def _commanded(store: Store) -> list[DueWork]:
@@ -114,6 +127,8 @@ def reconcile(store: Store, start: Callable[[DueWork], bool]) -> list[DueWork]:
 
 def start(store: Store, work: DueWork) -> bool:
     """Start a piece of work: on embedded parts a comparison has a process of its own, all else is a Prefect run."""
+    if work.slot is not None and not schedules.take(store.database, work.slot):
+        return False  # another took it
     if work.flow == COMPARE and store.settings.prefect_api_url is None:
         from flows.compare.wishes import start_process
 

@@ -28,19 +28,20 @@ def main() -> None:
     logs.configure()
     from prefect.runner import Runner
 
+    from flows.prefect_runs import tidy_up
+    from flows.prefect_schedules import mirror_until
     from flows.up import wait_for_prefect
     from flows.webhooks import relay_until
 
     wait_for_prefect(os.environ["PREFECT_API_URL"])
+    tidy_up(alone=settings.prefect_api_url is None)
     stop = threading.Event()
     slots = 1 if settings.prefect_api_url is None else 2  # with a server of its own, a comparison leaves one to rounds
     runner = Runner(name="borderline", limit=slots, query_seconds=POLL_SECONDS, pause_on_shutdown=False)
     for deployment in build_deployments(settings.reconcile_seconds):
         runner.add_deployment(deployment)
-    bell = threading.Thread(target=ring_when_due, args=(settings, stop), name="doorbell", daemon=True)
-    bell.start()
-    post = threading.Thread(target=relay_until, args=(settings, stop), name="webhooks", daemon=True)
-    post.start()
+    for name, work in (("doorbell", ring_when_due), ("webhooks", relay_until), ("prefect", mirror_until)):
+        threading.Thread(target=work, args=(settings, stop), name=name, daemon=True).start()
     try:
         asyncio.run(runner.start())
     finally:
@@ -52,13 +53,16 @@ def build_deployments(interval: float) -> list[RunnerDeployment]:
     from prefect.types.entrypoint import EntrypointType
 
     from flows import deployments
+    from flows.prefect_events import reconcile_trigger
 
     flows = (deployments.active_learning_round, deployments.retrain, deployments.ingest, deployments.backup)
     kind = EntrypointType.MODULE_PATH
     built: list[Any] = [flow.to_deployment(DEPLOYMENT, entrypoint_type=kind) for flow in flows]
     # a team's comparison is one run at a time beside the rounds; on embedded parts it has a process of its own
     built.append(deployments.compare.to_deployment(DEPLOYMENT, entrypoint_type=kind, concurrency_limit=1))
-    built.append(deployments.reconcile.to_deployment(DEPLOYMENT, interval=interval, entrypoint_type=kind))
+    reconcile = deployments.reconcile
+    events: list[Any] = [reconcile_trigger()]
+    built.append(reconcile.to_deployment(DEPLOYMENT, interval=interval, triggers=events, entrypoint_type=kind))
     return built
 
 

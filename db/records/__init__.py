@@ -76,6 +76,7 @@ from db.records.samples import (
     Registered,
     StoredFile,
 )
+from db.records.schedules import DueSlot, Schedule
 from db.records.synthetic import (
     GateDecision,
     GeneratorKind,
@@ -116,6 +117,7 @@ __all__ = [
     "Delivery",
     "Display",
     "DueRound",
+    "DueSlot",
     "ExportReport",
     "Figures",
     "Finished",
@@ -180,6 +182,7 @@ __all__ = [
     "Round",
     "RoundSummary",
     "RunState",
+    "Schedule",
     "SilentJob",
     "Standing",
     "StoppingFacts",

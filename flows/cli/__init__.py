@@ -20,6 +20,7 @@ from flows.cli.models import register_models
 from flows.cli.operations import register_operations
 from flows.cli.projects import register_projects
 from flows.cli.rounds import register_rounds
+from flows.cli.schedules import register_schedules
 from flows.cli.services import register_services
 from flows.cli.simulation import register_simulation
 from flows.cli.tokens import register_tokens
@@ -49,6 +50,7 @@ for register in (
     register_exchange,
     register_gold,
     register_rounds,
+    register_schedules,
     register_augment,
     register_models,
     register_simulation,

@@ -14,6 +14,7 @@ from db.records import Job, Measured, Progress, RoundSummary
 from labeler_ui import words
 from labeler_ui.charts import Point, accuracy_chart, accuracy_points
 from labeler_ui.pages import progress_models
+from labeler_ui.pages.project_schedule import next_training
 from labeler_ui.pages.said import show_done
 from labeler_ui.pages.text import plain
 from labeler_ui.pages.visit import Visit, still_here
@@ -51,6 +52,7 @@ def _refreshing(here: Visit) -> None:
         _no_images(now)
         return
     _what_now(now)
+    next_training(here)
     _figures(now, points)
     _curve(now, points)
     _classes(now)

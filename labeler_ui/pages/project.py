@@ -14,6 +14,7 @@ from labeler_ui.pages import (
     project_members,
     project_new,
     project_rounds,
+    project_schedule,
     project_settings,
 )
 from labeler_ui.pages.said import sentence, show_done
@@ -45,6 +46,7 @@ def show(here: Visit | None) -> None:
         images.draw(here)
     with rounds:
         project_rounds.show(here)
+        project_schedule.show(here)
     with members:
         project_members.show(here)
     with new:

@@ -39,13 +39,14 @@ from db import (
     review,
     rounds,
     samples,
+    schedules,
     sessions,
     snapshot,
     stopping,
     webhooks,
     why,
 )
-from db.records import Actor, Answer, GivenLabels, NewModelVersion, NewQueue, ProjectSpec, Role
+from db.records import Actor, Answer, GivenLabels, NewModelVersion, NewQueue, ProjectSpec, Role, Schedule
 from tests.db.comparing import compared, first_run, new_comparison, point
 from tests.db.scenes import Scene, new_file, new_samples, new_shard
 
@@ -66,6 +67,11 @@ _MODEL = NewModelVersion(file=new_file("m"), architecture="a", recipe="r", strat
 
 def _answer() -> Answer:
     return Answer(answer_id=_ID, query_id=1, token=1, outcome="skip")
+
+
+def scheduled(scene: Scene) -> Schedule:
+    """Let the scene's project retrain every day."""
+    return schedules.put(scene.database, scene.ada, scene.id, seconds=86_400)
 
 
 MATRIX: dict[str, tuple[Role, Call]] = {
@@ -233,6 +239,11 @@ MATRIX: dict[str, tuple[Role, Call]] = {
         Role.administrator,
         lambda s, a: snapshot.save(s.database, a, s.database.home / f"{uuid.uuid4()}.db"),
     ),
+    "schedules.put": (Role.administrator, lambda s, a: schedules.put(s.database, a, s.id, seconds=60)),
+    "schedules.switch": (Role.administrator, lambda s, a: schedules.switch(s.database, a, scheduled(s).id, False)),
+    "schedules.remove": (Role.administrator, lambda s, a: schedules.remove(s.database, a, scheduled(s).id)),
+    "schedules.of_project": (Role.viewer, lambda s, a: schedules.of_project(s.database, a, s.id)),
+    "schedules.everywhere": (Role.administrator, lambda s, a: schedules.everywhere(s.database, a)),
     "why.why": (Role.annotator, lambda s, a: why.why(s.database, a, s.id, 1)),
     "why.picture_of": (Role.annotator, lambda s, a: why.picture_of(s.database, a, s.id, 1, "copy")),
     "why.record_pictures": (Role.administrator, lambda s, a: why.record_pictures(s.database, a, 1, new_file("w"))),
@@ -255,6 +266,7 @@ GLOBAL = {  # need the role everywhere
     "invitations.open_invitations",
     "invitations.withdraw",
     "projects.create_project",
+    "schedules.everywhere",
     "sessions.end_all",
     "snapshot.save",
     "api_tokens.create",

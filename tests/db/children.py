@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlalchemy import select, text
 
-from db import access, annotations, claims, deliveries, grid, rounds
+from db import access, annotations, claims, deliveries, grid, rounds, schedules
 from db.engine import Database
-from db.records import Answer, NewQuery, NewQueue, Round
+from db.records import Answer, DueSlot, NewQuery, NewQueue, Round
 from db.tables import ProjectRow
 
 CREW = 4
@@ -177,3 +177,9 @@ def relay_all(url: str | None, home: Path) -> list[int]:
             for parcel in parcels:
                 deliveries.finish(database, parcel, 200, "")
                 done.append(parcel.delivery_id)
+
+
+def take_slots(url: str | None, home: Path, found: list[DueSlot]) -> list[int]:
+    """Take moments of schedules; returns the ids of the schedules whose moment this process got."""
+    with Database.open(url, home=home, migrate=False) as database:
+        return [slot.schedule_id for slot in found if schedules.take(database, slot)]

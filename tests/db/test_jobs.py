@@ -97,3 +97,32 @@ def test_the_bell_rings_only_for_what_was_committed(database: Database) -> None:
     for number in range(3):
         database.write(lambda session, number=number: outbox.ring(session, "x", scene.id, {"number": number}))
     assert [message.payload for message in messages(database)] == [{"number": number} for number in range(3)]
+
+
+def test_a_round_and_a_training_never_run_at_once_in_a_project(database: Database) -> None:
+    scene, other = make_scene(database), make_scene(database, name="other")
+    job = jobs.begin(database, scene.system, scene.id, "round", "host:1")
+    assert job is not None
+    for kind in ("retrain", "augment"):
+        assert jobs.begin(database, scene.system, scene.id, kind, "host:2") is None
+    assert jobs.begin(database, scene.system, scene.id, "ingest", "host:2") is not None
+    assert jobs.begin(database, scene.system, other.id, "retrain", "host:2") is not None
+    assert jobs.finish(database, job, "done")
+    assert jobs.begin(database, scene.system, scene.id, "retrain", "host:2") is not None
+
+
+def test_a_job_of_another_host_ends_when_its_heart_stops(database: Database) -> None:
+    scene = make_scene(database)
+    job = jobs.begin(database, scene.system, scene.id, "round", "far away:1")
+    lively = jobs.begin(database, scene.system, scene.id, "ingest", "far away:2")
+    assert job is not None
+    assert lively is not None
+    assert jobs.end_silent(database) == 0
+    change = text("UPDATE jobs SET heartbeat_at = heartbeat_at - 60001 WHERE id = :id")
+    database.write(lambda session: session.execute(change, {"id": job.id}))
+    assert jobs.end_silent(database) == 1
+    assert [entry.id for entry in jobs.running(database, scene.id)] == [lively.id]
+    ended = jobs.latest(database, scene.id, "round")
+    assert ended is not None
+    assert (ended.state, ended.error) == ("failed", jobs.SILENT)
+    assert not jobs.heartbeat(database, job)  # it lives after all, and hears of it

@@ -7,11 +7,7 @@ starting; with SQLAlchemy 2.1 schedules silently never run): only a server that 
 from __future__ import annotations
 
 import io
-import json
-import os
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,35 +21,19 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from db import commands, samples
 from db import rounds as round_store
 from db.access import local_user
-from flows.processes import Service, any_port, stop_all
 from flows.report import ArtifactReporter
 from flows.settings import Settings
 from flows.simulate import answer_all
 from flows.store import Store, open_store
-from flows.up import build_services
 from labeler_ui.pages import images
 from tests.flows.conftest import make_project, read_digits
-
-WAIT_SECONDS = 120
+from tests.flows.serving import ask, runs_of, serving, until
 
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A server and a runner on a home of their own; the page is not started."""
-    home = tmp_path_factory.mktemp("prefect")
-    settings = Settings(home=home, device="cpu", prefect_port=any_port(), reconcile_seconds=20)
-    running = [service for service in build_services(settings, str(home)) if service.name != "page"]
-    for service in running:
-        service.start()
-    yield settings
-    stop_all(list(reversed(running)), str(home))
-    _keep_logs(running)
-
-
-def _keep_logs(running: list[Service]) -> None:
-    folder = os.environ.get("BORDERLINE_KEEP_LOGS")
-    for service in running if folder else []:
-        Path(str(folder)).joinpath(service.log.name).write_bytes(service.log.read_bytes())
+    with serving(tmp_path_factory.mktemp("prefect"), reconcile_seconds=20) as served:
+        yield served.settings
 
 
 @pytest.fixture
@@ -62,31 +42,8 @@ def store(services: Settings) -> Iterator[Store]:
         yield opened
 
 
-def ask(settings: Settings, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    url = f"http://127.0.0.1:{settings.prefect_port}/api{path}"
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response)
-
-
-def until(condition: Callable[[], Any], what: str, log: Path) -> Any:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            found = condition()
-        except OSError:  # the server is starting
-            found = None
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            pytest.fail(f"no {what} within {WAIT_SECONDS} s; the runner said: {log.read_text()[-3000:]}")
-        time.sleep(0.3)
-
-
 def completed_runs(settings: Settings, flow: str) -> list[dict[str, Any]]:
-    """Runs of a flow that completed (a schedule has a hundred more, that are still to come)."""
-    done = {"state": {"type": {"any_": ["COMPLETED"]}}}
-    return ask(settings, "/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}, "flow_runs": done, "limit": 50})
+    return runs_of(settings, flow, "COMPLETED")
 
 
 def test_a_scheduled_deployment_runs(services: Settings) -> None:

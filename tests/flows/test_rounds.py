@@ -25,7 +25,7 @@ from flows.settings import Settings
 from flows.simulate import answer_all
 from flows.store import Store, open_store
 from pipeline.files import sha256_file
-from tests.flows.conftest import make_project, read_digits
+from tests.flows.conftest import let_it_rest, make_project, read_digits
 
 QUIET = SilentReporter()
 SMALL = Batch(first=20, size=5, reserve=5)
@@ -228,6 +228,8 @@ def test_a_round_that_keeps_failing_waits_for_a_person(store: Store, monkeypatch
             assert len(reconcile(store, lambda _: True)) == 1
             with pytest.raises(ZeroDivisionError):
                 run_round(store, project.id, QUIET, SMALL)
+            assert reconcile(store, lambda _: True) == []  # it rests before the next attempt
+            let_it_rest(store)
     assert reconcile(store, lambda _: True) == []
     assert run_round(store, project.id, QUIET, SMALL).queries == 20
 
