@@ -10,7 +10,7 @@ from db.engine import Database
 from db.records import Job
 from db.space import shown
 from flows.doctor import Finding, finding
-from flows.reconcile import needs_a_person
+from flows.retries import needs_a_person
 
 WAL_ALARM = 64_000_000
 CLOCK_ALARM_MS = 5000

@@ -16,8 +16,8 @@ from flows import backup_manifest as manifests
 from flows.backup_files import FileStore, copy_checked
 from flows.backup_manifest import DATABASE, LIST, Entry, Manifest
 from flows.errors import UsageError
-from flows.jobs import KILLED
 from flows.report import Reporter
+from flows.retries import KILLED
 from flows.settings import Settings
 from pipeline.errors import FileDamaged
 from pipeline.files import atomic_write_bytes, check_file

@@ -5,7 +5,7 @@ The rule is asked of SQL alone, by whoever starts work; Prefect's own retries st
 
 from __future__ import annotations
 
-from db.errors import StoreBusy, StoreError
+from db.errors import NoSpace, StoreBusy, StoreError
 from db.jobs import SILENT
 from db.records import Job
 from flows.errors import FlowError
@@ -26,7 +26,7 @@ def may_pass(error: Exception) -> bool:
     >>> may_pass(OSError("No space left on device")), may_pass(FlowError("expected labels of two classes, got one"))
     (True, False)
     """
-    if isinstance(error, StoreBusy):
+    if isinstance(error, StoreBusy | NoSpace):
         return True
     return not isinstance(error, FlowError | StoreError | PipelineError)
 
