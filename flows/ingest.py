@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from db import projects, samples, synthetic
+from db.crash_points import SHARD_ON_DISK, reach
 from db.records import NewSample, NewShard, Project
 from flows.errors import UsageError
 from flows.files import new_file
@@ -191,6 +192,7 @@ class _Intake:
     def _register(self, shard: PreparedShard) -> None:
         """Write a shard's rows; its files are safely on disk already."""
         store, report = self._store, self.report
+        reach(SHARD_ON_DISK)
         rows = [_row(store, sample, self._options) for sample in shard.samples]
         files = NewShard(pixels=new_file(store, shard.pixels), display=new_file(store, shard.display))
         policy = self._options.labels

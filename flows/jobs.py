@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -11,12 +12,15 @@ from contextlib import contextmanager
 import psutil
 
 from db import jobs
+from db.crash_points import JOB_PROGRESS, reach
 from db.errors import StoreError
 from db.records import Job
 from flows.errors import AlreadyRunning, Canceled, FlowError
 from flows.report import Reporter, TimeLeft
 from flows.store import Store
 from pipeline.errors import PipelineError
+
+logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 5.0
 KILLED = "its process was killed; it is taken up again"
@@ -65,6 +69,7 @@ class JobReporter:
         if fresh:
             self._write()
         self.check()
+        reach(JOB_PROGRESS)
         self._reporter.progress(done, total, message)
 
     def picture(self, name: str, png: bytes, caption: str) -> None:
@@ -82,7 +87,10 @@ class JobReporter:
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            self._write()
+            try:
+                self._write()
+            except Exception:  # a heart that stops for good loses the job to another process while this one works on
+                logger.exception("the store cannot be reached; the %s goes on and says so again", self.job.kind)
 
     def start(self) -> None:
         """Start the heartbeat."""

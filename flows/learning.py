@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from db import model_versions, samples
+from db.crash_points import MODEL_ON_DISK, MODEL_RECORDED, reach
 from db.records import ModelVersion, NewFile, NewModelVersion, Project
 from flows.errors import UsageError
 from flows.files import new_file
@@ -80,6 +81,7 @@ def train_version(
         on_progress=reporter.progress,
     )
     file = _save(store, project, model, folder / f"{name}.safetensors", len(data.labeled.ids))
+    reach(MODEL_ON_DISK)
     new = NewModelVersion(
         file=file,
         architecture=project.model,
@@ -101,6 +103,7 @@ def train_version(
         predictions=_holdout_predictions(store, project, model, device),
     )
     version = model_versions.record(store.database, store.actor, project.id, new)
+    reach(MODEL_RECORDED)
     return finish_version(store, project, name, version, current=current)
 
 
