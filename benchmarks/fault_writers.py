@@ -157,10 +157,16 @@ class Crew:
         self.processes = [start_process(annotate, replace(writer, **changes)) for writer in self.writers]
 
     def restart_dead(self) -> int:
-        """Start again whoever was killed; returns how many."""
+        """Start again whoever was killed; returns how many.
+
+        Raises:
+            RuntimeError: Somebody was not killed but failed: the store raised what a client cannot wait out.
+        """
         dead = 0
         for place, process in enumerate(self.processes):
             if process is not None and not process.is_alive() and process.exitcode != 0:
+                if process.exitcode == 1:
+                    raise RuntimeError(f"{self.writers[place].name} failed; its error is above")
                 dead += 1
                 self.processes[place] = start_process(annotate, self.writers[place])
         return dead
