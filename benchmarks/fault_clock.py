@@ -20,7 +20,7 @@ MOVED = "UPDATE claims SET claimed_at = claimed_at + :ms, expires_at = expires_a
 
 
 def strange_leases(stand: Stand) -> int:
-    """Count leases that end later than one may last, and leases that were taken from somebody: both 0 when all is well."""
+    """Count leases that end later than one may last, and leases that were taken from somebody: 0 when all is well."""
     with stand.open() as database:
 
         def work(session: Session) -> int:
@@ -33,8 +33,13 @@ def strange_leases(stand: Stand) -> int:
         return database.read(work)
 
 
-@fault("hosts' clocks wrong", "page processes whose clocks are an hour fast, an hour slow and two minutes fast, beside "
-       "one that is right: no lease ends early, none lasts longer", count=12, small=3)  # fmt: skip
+@fault(
+    "hosts' clocks wrong",
+    "page processes whose clocks are an hour fast, an hour slow and two minutes fast, beside "
+    "one that is right: no lease ends early, none lasts longer",
+    count=12,
+    small=3,
+)
 def clocks_wrong(stand: Stand, times: int) -> Outcome:
     """Give each annotator's process another time."""
     strange = 0
@@ -53,8 +58,13 @@ def clocks_wrong(stand: Stand, times: int) -> Outcome:
     return Outcome(injected, found)
 
 
-@fault("database's clock jumps", "an hour forward and back, under load, simulated by moving all leases the other way: "
-       "leases end at once, or last an hour longer; late answers take their place again", count=20, small=2)  # fmt: skip
+@fault(
+    "database's clock jumps",
+    "an hour forward and back, under load, simulated by moving all leases the other way: "
+    "leases end at once, or last an hour longer; late answers take their place again",
+    count=20,
+    small=2,
+)
 def clock_jumps(stand: Stand, times: int) -> Outcome:
     """Move all leases by an hour, to and fro, while everybody works."""
     injected = 0

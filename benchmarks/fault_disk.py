@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from sqlalchemy import text
 
-from benchmarks.fault_rounds import finish_round, prepare, round_process, settings_of
+from benchmarks.fault_rounds import compared, finish_round, prepare, round_process
 from benchmarks.fault_table import POSTGRESQL, SQLITE, Outcome, Stand, fault, stand
 from benchmarks.fault_writers import Crew, crew, start_process
-from benchmarks.invariants import check
-from benchmarks.journal import read_journals
-from flows.store import open_store
 from tests.postgresql_cluster import Cluster
 
 FULL_SECONDS = 1.0
@@ -57,15 +54,26 @@ def _limited(place: Stand, times: int, limit: str) -> Outcome:
         return Outcome(injected, team.finish())
 
 
-@fault("SQLite's disk full, by pages", "`PRAGMA max_page_count`: SQLite says 'database or disk is full'; the answer is "
-       "not acknowledged, and goes in when there is room", engines=(SQLITE,), count=6, small=1)  # fmt: skip
+@fault(
+    "SQLite's disk full, by pages",
+    "`PRAGMA max_page_count`: SQLite says 'database or disk is full'; the answer is "
+    "not acknowledged, and goes in when there is room",
+    engines=(SQLITE,),
+    count=6,
+    small=1,
+)
 def sqlite_pages_full(place: Stand, times: int) -> Outcome:
     """Let the database file grow no more."""
     return _limited(place, times, "pages")
 
 
-@fault("SQLite's disk full, by file size", "RLIMIT_FSIZE on the writers: SQLite says 'disk I/O error' for the same "
-       "cause", engines=(SQLITE,), count=6, small=1)  # fmt: skip
+@fault(
+    "SQLite's disk full, by file size",
+    "RLIMIT_FSIZE on the writers: SQLite says 'disk I/O error' for the same cause",
+    engines=(SQLITE,),
+    count=6,
+    small=1,
+)
 def sqlite_file_full(place: Stand, times: int) -> Outcome:
     """Let no file grow."""
     return _limited(place, times, "files")
@@ -75,8 +83,7 @@ def no_small_disk() -> str:
     """Say why no small disk can be mounted here; empty if it can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "mounting a small disk takes root on Linux"
-    probe = Path("/tmp") / f"borderline-probe-{os.getpid()}"  # noqa: S108 - a mount point, empty
-    probe.mkdir()
+    probe = Path(tempfile.mkdtemp(prefix="borderline-"))
     try:
         mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(probe)], capture_output=True, check=False)
         if mounted.returncode:
@@ -87,24 +94,31 @@ def no_small_disk() -> str:
         probe.rmdir()
 
 
-@fault("PostgreSQL's disk full", "its data folder on a small file system that a ballast fills under load: it stops, or "
-       "refuses; room is made, it starts again", engines=(POSTGRESQL,), count=3, small=1,
-       missing=no_small_disk)  # fmt: skip
+@fault(
+    "PostgreSQL's disk full",
+    "its data folder on a small file system that a ballast fills under load: it stops, or "
+    "refuses; room is made, it starts again",
+    engines=(POSTGRESQL,),
+    count=3,
+    small=1,
+    missing=no_small_disk,
+)
 def postgresql_disk_full(place: Stand, times: int) -> Outcome:
     """Fill the disk below a server again and again."""
     where = place.home.parent / "small"
     where.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(where)], check=True)
-    cluster, injected = Cluster(folder=where / "server_folder") if _made(where) else None, 0
+    (where / "server").mkdir()
+    cluster, injected = Cluster(folder=where / "server"), 0
     try:
-        assert cluster is not None
         place.server.stop()
         cluster.copy_from(place.server)
         cluster.start()
         small = Stand(POSTGRESQL, cluster.admin, place.home, cluster)
         with crew(small, 60 * times + 60) as team:
             for _ in range(times):
-                team.start() if not team.busy else None
+                if not team.busy:
+                    team.start()
                 team.wait_for_answers(10)
                 ballast = where / "ballast"
                 _fill(ballast)
@@ -114,14 +128,9 @@ def postgresql_disk_full(place: Stand, times: int) -> Outcome:
                     cluster.start()
             return Outcome(injected, team.finish())
     finally:
-        if cluster is not None and cluster.is_up():
+        if cluster.is_up():
             cluster.crash()
         subprocess.run(["umount", "-l", str(where)], check=True)
-
-
-def _made(where: Path) -> bool:
-    (where / "server_folder").mkdir()
-    return True
 
 
 def _fill(ballast: Path) -> None:
@@ -147,12 +156,16 @@ def round_on_full_disk(place: Stand, project_id: int, limit: int) -> None:
         sys.exit(FAILED)
 
 
-@fault("disk full while a model is written", "RLIMIT_FSIZE below a checkpoint's size: the round fails with a sentence, "
-       "the last good files stay, the rerun equals an unkilled run", engines=(POSTGRESQL,), count=5, small=1)  # fmt: skip
+@fault(
+    "disk full while a model is written",
+    "RLIMIT_FSIZE below a checkpoint's size: the round fails with a sentence, "
+    "the last good files stay, the rerun equals an unkilled run",
+    engines=(POSTGRESQL,),
+    count=5,
+    small=1,
+)
 def model_disk_full(place: Stand, times: int) -> Outcome:
     """Fail to write a checkpoint, then run the round again with room; the labels are on another disk."""
-    from benchmarks.fault_rounds import compared
-
     injected, strange = 0, []
     with stand(SQLITE) as whole:
         project, _ = prepare(place), prepare(whole)
@@ -170,5 +183,3 @@ def model_disk_full(place: Stand, times: int) -> Outcome:
     outcome.found.what += strange
     outcome.found.not_rebuilt += len(strange)
     return outcome
-
-

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from sqlalchemy import select
 
 from benchmarks.fault_rounds import BATCH, compared, finish_round, prepare, round_process, settings_of
@@ -22,14 +22,14 @@ from pipeline.errors import FileDamaged
 Damage = Callable[[], None]
 
 
-def flip_a_bit(path: Path, choose: random.Random) -> None:
+def flip_a_bit(path: Path, choose: np.random.Generator) -> None:
     """Turn one bit of a file, anywhere."""
     data = bytearray(path.read_bytes())
-    data[choose.randrange(len(data))] ^= 1 << choose.randrange(8)
+    data[int(choose.integers(len(data)))] ^= 1 << int(choose.integers(8))
     path.write_bytes(data)
 
 
-def _refused(place: Stand, project_id: int, path: Path, choose: random.Random) -> str:
+def _refused(place: Stand, project_id: int, path: Path, choose: np.random.Generator) -> str:
     """Damage a file, see the round refuse it by name, and put the file back; returns what went wrong, if anything."""
     kept = path.with_suffix(".kept")
     shutil.copy2(path, kept)
@@ -52,9 +52,13 @@ def _files_of(place: Stand, kind: str) -> list[Path]:
         return [place.home / path for path in database.read(lambda session: session.scalars(statement).all())]
 
 
+def _any(paths: list[Path], choose: np.random.Generator) -> Path:
+    return paths[int(choose.integers(len(paths)))]
+
+
 def _damaged(place: Stand, times: int, kind: str, *, moment: str = "", warm_up: int = 0) -> Outcome:
     """Damage files of a kind, one after the other; at the end the round must be as an undamaged one's."""
-    choose, strange = random.Random(8), []
+    choose = np.random.default_rng(8)
     with stand(SQLITE) as whole:
         project, _ = prepare(place), prepare(whole)
         for _ in range(warm_up):
@@ -62,8 +66,8 @@ def _damaged(place: Stand, times: int, kind: str, *, moment: str = "", warm_up: 
             finish_round(whole, project)
         if moment:  # the file that is damaged is one of the round under way
             start_process(round_process, place, project.id, moment).join(600)
-        for _ in range(times):
-            strange.append(_refused(place, project.id, choose.choice(_files_of(place, kind)), choose))
+        chosen = [_any(_files_of(place, kind), choose) for _ in range(times)]
+        strange = [_refused(place, project.id, path, choose) for path in chosen]
         finish_round(place, project)
         finish_round(whole, project)
         outcome = compared(place, whole, times)
@@ -73,32 +77,53 @@ def _damaged(place: Stand, times: int, kind: str, *, moment: str = "", warm_up: 
     return outcome
 
 
-@fault("a bit of the images turned", "one bit of a memory-mapped shard: the round stops with a sentence that names the "
-       "file; put back from a backup, it goes on", count=40, small=2)  # fmt: skip
+@fault(
+    "a bit of the images turned",
+    "one bit of a memory-mapped shard: the round stops with a sentence that names the "
+    "file; put back from a backup, it goes on",
+    count=40,
+    small=2,
+    tested=(SQLITE,),
+)
 def shard_damaged(place: Stand, times: int) -> Outcome:
     """Flip a bit in the pixels that training and ranking read."""
     return _damaged(place, times, "pixels")
 
 
-@fault("a bit of the model turned", "one bit of the round's model, between training and ranking: the same", count=40,
-       small=2)  # fmt: skip
+@fault(
+    "a bit of the model turned",
+    "one bit of the round's model, between training and ranking: the same",
+    count=40,
+    small=2,
+    tested=(SQLITE,),
+)
 def model_damaged(place: Stand, times: int) -> Outcome:
     """Flip a bit in the weights that rank."""
     return _damaged(place, times, "model", moment=crash_points.MODEL_RECORDED)
 
 
-@fault("a bit of adversarial copies turned", "one bit of a file of copies before the next training: the same", count=20,
-       small=1)  # fmt: skip
+@fault(
+    "a bit of adversarial copies turned",
+    "one bit of a file of copies before the next training: the same",
+    count=20,
+    small=1,
+    tested=(SQLITE,),
+)
 def copies_damaged(place: Stand, times: int) -> Outcome:
     """Flip a bit in the copies that train the next model."""
     return _damaged(place, times, "copies", warm_up=1)
 
 
-@fault("a bit of a checkpoint turned", "one bit of the checkpoint that a killed training left: it is not taken up, "
-       "training starts anew and ends the same", count=10, small=1)  # fmt: skip
+@fault(
+    "a bit of a checkpoint turned",
+    "one bit of the checkpoint that a killed training left: it is not taken up, training starts anew and ends the same",
+    count=10,
+    small=1,
+    tested=(SQLITE,),
+)
 def checkpoint_damaged(place: Stand, times: int) -> Outcome:
     """Kill a training right after its checkpoint, flip a bit in that, and let the round go on."""
-    choose, injected = random.Random(9), 0
+    choose, injected = np.random.default_rng(9), 0
     with stand(SQLITE) as whole:
         project, _ = prepare(place), prepare(whole)
         for _ in range(times):

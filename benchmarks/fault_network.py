@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import replace
+
+import numpy as np
 
 from benchmarks.fault_table import POSTGRESQL, Outcome, Stand, fault
 from benchmarks.fault_writers import Crew, crew
@@ -32,26 +33,41 @@ def _cut_commits(stand: Stand, times: int, when: str) -> Outcome:
         return Outcome(proxy.cuts, team.finish())
 
 
-@fault("network cut before a COMMIT arrives", "the proxy cuts the connection and the COMMIT with it: nothing is stored, "
-       "and the client cannot know", engines=(POSTGRESQL,), count=60, small=3)  # fmt: skip
+@fault(
+    "network cut before a COMMIT arrives",
+    "the proxy cuts the connection and the COMMIT with it: nothing is stored, and the client cannot know",
+    engines=(POSTGRESQL,),
+    count=60,
+    small=3,
+)
 def cut_before_commit(stand: Stand, times: int) -> Outcome:
     """Swallow the COMMIT."""
     return _cut_commits(stand, times, BEFORE_COMMIT)
 
 
-@fault("network cut after a COMMIT arrived", "the proxy passes the COMMIT on and cuts its reply: stored, and the client "
-       "cannot know; the repeat under the same id must have no second effect",
-       engines=(POSTGRESQL,), count=60, small=3)  # fmt: skip
+@fault(
+    "network cut after a COMMIT arrived",
+    "the proxy passes the COMMIT on and cuts its reply: stored, and the client "
+    "cannot know; the repeat under the same id must have no second effect",
+    engines=(POSTGRESQL,),
+    count=60,
+    small=3,
+)
 def cut_after_commit(stand: Stand, times: int) -> Outcome:
     """Swallow the reply."""
     return _cut_commits(stand, times, AFTER_COMMIT)
 
 
-@fault("network cut at random", "all connections between page and database cut at a random moment",
-       engines=(POSTGRESQL,), count=60, small=3)  # fmt: skip
+@fault(
+    "network cut at random",
+    "all connections between page and database cut at a random moment",
+    engines=(POSTGRESQL,),
+    count=60,
+    small=3,
+)
 def cut_at_random(stand: Stand, times: int) -> Outcome:
     """Cut everybody's connection."""
-    choose, injected = random.Random(7), 0
+    choose, injected = np.random.default_rng(7), 0
     with proxied(stand.server.folder) as proxy, crew(stand, 40 + 8 * times) as team:
         _by_proxy(team, proxy)
         team.start()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from benchmarks.fault_rounds import IMAGES, FewDigits, settings_of
-from benchmarks.fault_table import SQLITE, Outcome, Stand, fault
+from benchmarks.fault_table import POSTGRESQL, SQLITE, Outcome, Stand, fault
 from benchmarks.invariants import Found, check
+from benchmarks.journal import Read
 from benchmarks.soak_site import wait_for_page
 from benchmarks.team import team
 from db import crash_points, projects
@@ -60,13 +62,13 @@ def page_of(place: Stand, **more: str) -> Iterator[tuple[Service, Settings]]:
 
 def _killed(place: Stand, times: int, moment: str) -> Outcome:
     """Kill the page under five annotators, or let it die at a moment, and start it again each time."""
-    choose, project, injected = random.Random(10), wide_project(place), 0
+    choose, project, injected = np.random.default_rng(10), wide_project(place), 0
     with page_of(place) as (page, settings), open_store(settings_of(place), system=True) as store:
         with team(store.database, store.actor, project, settings.page_address, pace=PACE) as people:
             while injected < times:
                 _wait_for_answers(people.journals, 5)
                 if moment:
-                    page.environment[crash_points.CRASH_AT] = f"{moment}:{choose.randint(3, 12)}"
+                    page.environment[crash_points.CRASH_AT] = f"{moment}:{choose.integers(3, 13)}"
                 page.kill()
                 page.start()
                 if moment:
@@ -84,24 +86,33 @@ def _killed(place: Stand, times: int, moment: str) -> Outcome:
     return Outcome(injected, found)
 
 
-def _wait_for_answers(journals: object, more: int) -> None:
+def _wait_for_answers(journals: Callable[[], Read], more: int) -> None:
     """Wait until so many more answers were acknowledged, or for a while when all is answered."""
-    assert callable(journals)
     wanted = len(journals().acknowledged) + more
     deadline = time.monotonic() + 30
     while len(journals().acknowledged) < wanted and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
-@fault("page killed under a team", "SIGKILL of the page's process under five annotators at the HTTP API, and a start",
-       count=15, small=1)  # fmt: skip
+@fault(
+    "page killed under a team",
+    "SIGKILL of the page's process under five annotators at the HTTP API, and a start",
+    count=15,
+    small=1,
+    tested=(SQLITE,),
+)
 def page_killed(place: Stand, times: int) -> Outcome:
     """Kill the page at random."""
     return _killed(place, times, "")
 
 
-@fault("page killed after COMMIT, before the reply", "the page dies at `after_commit` of a claim's or an answer's "
-       "transaction, under five annotators", count=15, small=1)  # fmt: skip
+@fault(
+    "page killed after COMMIT, before the reply",
+    "the page dies at `after_commit` of a claim's or an answer's transaction, under five annotators",
+    count=15,
+    small=1,
+    tested=(POSTGRESQL,),
+)
 def page_killed_after_commit(place: Stand, times: int) -> Outcome:
     """Let the page die between a commit and its reply."""
     return _killed(place, times, crash_points.AFTER_COMMIT)
@@ -117,8 +128,13 @@ def _settings_that_cannot_be() -> list[dict[str, str]]:
     ]
 
 
-@fault("settings damaged", "one letter of a setting changed: the command ends with a sentence and exit code 2, nothing "
-       "is written", engines=(SQLITE,), count=5, small=2)  # fmt: skip
+@fault(
+    "settings damaged",
+    "one letter of a setting changed: the command ends with a sentence and exit code 2, nothing is written",
+    engines=(SQLITE,),
+    count=5,
+    small=2,
+)
 def settings_damaged(place: Stand, times: int) -> Outcome:
     """Start a command with a setting that cannot be."""
     found = Found()
@@ -131,5 +147,3 @@ def settings_damaged(place: Stand, times: int) -> Outcome:
             found.bad_hashes += 1
             found.what.append(f"{bad}: code {done.returncode}, said {done.stderr.strip()[-200:]!r}")
     return Outcome(min(times, len(_settings_that_cannot_be())), found)
-
-

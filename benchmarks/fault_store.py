@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import time
+from dataclasses import replace
 
+import numpy as np
 from sqlalchemy import text
 
 from benchmarks.fault_table import POSTGRESQL, Outcome, Stand, fault
@@ -26,7 +27,7 @@ def queries_for(times: int) -> int:
 @fault("writer killed at random", "SIGKILL of a process that answers, at a random moment", count=120, small=6)
 def writer_killed_at_random(stand: Stand, times: int) -> Outcome:
     """Kill one of four annotators now and then; whoever died goes on from its journal."""
-    choose, injected = random.Random(0), 0
+    choose, injected = np.random.default_rng(0), 0
     with crew(stand, queries_for(times)) as team:
         team.start()
         while injected < times and team.busy:
@@ -41,12 +42,12 @@ def writer_killed_at_random(stand: Stand, times: int) -> Outcome:
 
 def _at_point(stand: Stand, point: str, times: int) -> Outcome:
     """Let each annotator die at a named moment of a random transaction (a claim's or an answer's), again and again."""
-    choose, injected = random.Random(1), 0
+    choose, injected = np.random.default_rng(1), 0
     with crew(stand, queries_for(times)) as team:
         team.processes = [None] * CREW
         while injected < times:
             for place in range(CREW):
-                moment = f"{point}:{choose.randint(1, 6)}"
+                moment = f"{point}:{choose.integers(1, 7)}"
                 process = start_process(annotate_here, _with(team, place, moment))
                 process.join(60)
                 injected += kill(process) if process.is_alive() else process.exitcode == -signal.SIGKILL
@@ -55,8 +56,6 @@ def _at_point(stand: Stand, point: str, times: int) -> Outcome:
 
 
 def _with(team: Crew, place: int, moment: str) -> object:
-    from dataclasses import replace
-
     return replace(team.writers[place], crash_at=moment)
 
 
@@ -69,15 +68,16 @@ def writer_killed_before_commit(stand: Stand, times: int) -> Outcome:
 @fault(
     "writer killed after COMMIT, before the acknowledgment",
     "SIGKILL at `after_commit`: stored, and nobody knows; the repeat under the same id must have no second effect",
-    count=60, small=4,
-)  # fmt: skip
+    count=60,
+    small=4,
+)
 def writer_killed_after_commit(stand: Stand, times: int) -> Outcome:
     """Die with everything committed and nobody told."""
     return _at_point(stand, AFTER_COMMIT, times)
 
 
 def _crash_server(stand: Stand, times: int, how: str, *, careless: bool = False) -> Outcome:
-    choose, server, injected = random.Random(2), stand.server, 0
+    choose, server, injected = np.random.default_rng(2), stand.server, 0
     with crew(stand, queries_for(4 * times)) as team:
         team.start(careless=careless)
         while injected < times and team.busy:
@@ -91,7 +91,9 @@ def _crash_server(stand: Stand, times: int, how: str, *, careless: bool = False)
         return Outcome(injected, team.finish())
 
 
-@fault("PostgreSQL stopped at once", "`pg_ctl stop -m immediate` under load, then a start", count=20, small=2, **PG_CRASH)
+@fault(
+    "PostgreSQL stopped at once", "`pg_ctl stop -m immediate` under load, then a start", count=20, small=2, **PG_CRASH
+)
 def postgresql_restart(stand: Stand, times: int) -> Outcome:
     """Stop the server without any ceremony, under four annotators, and start it again."""
     return _crash_server(stand, times, "crash")
@@ -100,8 +102,12 @@ def postgresql_restart(stand: Stand, times: int) -> Outcome:
 @fault(
     "PostgreSQL stopped at once, control",
     "the same with `synchronous_commit=off`, which promises less: this run must lose answers, else it tests nothing",
-    count=20, small=3, control=True, settings=("wal_writer_delay=10s", "wal_writer_flush_after=1GB"), **PG_CRASH,
-)  # fmt: skip
+    count=20,
+    small=3,
+    control=True,
+    settings=("wal_writer_delay=10s", "wal_writer_flush_after=1GB"),
+    **PG_CRASH,
+)
 def postgresql_restart_control(stand: Stand, times: int) -> Outcome:
     """Acknowledge before the disk has it: the same crashes lose answers."""
     return _crash_server(stand, times, "crash", careless=True)
@@ -113,11 +119,16 @@ def postmaster_killed(stand: Stand, times: int) -> Outcome:
     return _crash_server(stand, times, "kill_postmaster")
 
 
-@fault("backend killed", "SIGKILL of the server's process of one connection: all connections break", count=20, small=2,
-       **PG_CRASH)  # fmt: skip
+@fault(
+    "backend killed",
+    "SIGKILL of the server's process of one connection: all connections break",
+    count=20,
+    small=2,
+    **PG_CRASH,
+)
 def backend_killed(stand: Stand, times: int) -> Outcome:
     """Kill a backend: PostgreSQL ends all others and recovers by itself."""
-    choose, injected = random.Random(3), 0
+    choose, injected = np.random.default_rng(3), 0
     with crew(stand, queries_for(4 * times)) as team:
         team.start()
         while injected < times and team.busy:
@@ -129,11 +140,16 @@ def backend_killed(stand: Stand, times: int) -> Outcome:
         return Outcome(injected, team.finish())
 
 
-@fault("connections ended by the administrator", "`pg_terminate_backend` of all annotators between two statements",
-       count=40, small=3, **PG_CRASH)  # fmt: skip
+@fault(
+    "connections ended by the administrator",
+    "`pg_terminate_backend` of all annotators between two statements",
+    count=40,
+    small=3,
+    **PG_CRASH,
+)
 def connections_ended(stand: Stand, times: int) -> Outcome:
     """End every annotator's connection wherever it is."""
-    choose, injected = random.Random(4), 0
+    choose, injected = np.random.default_rng(4), 0
     with crew(stand, queries_for(2 * times)) as team, stand.open() as database:
         team.start()
         while injected < times and team.busy:
@@ -146,11 +162,16 @@ def connections_ended(stand: Stand, times: int) -> Outcome:
         return Outcome(injected, team.finish())
 
 
-@fault("writer stopped in the middle", "SIGSTOP of an annotator for a second, SQLite's write lock or PostgreSQL's row "
-       "locks in its hand: what a disk that hangs looks like to the others", count=20, small=2)  # fmt: skip
+@fault(
+    "writer stopped in the middle",
+    "SIGSTOP of an annotator for a second, SQLite's write lock or PostgreSQL's row "
+    "locks in its hand: what a disk that hangs looks like to the others",
+    count=20,
+    small=2,
+)
 def writer_stopped(stand: Stand, times: int) -> Outcome:
     """Stop an annotator wherever it is, and let it go on a second later."""
-    choose, injected = random.Random(5), 0
+    choose, injected = np.random.default_rng(5), 0
     with crew(stand, queries_for(2 * times)) as team:
         team.start()
         while injected < times and team.busy:

@@ -79,6 +79,7 @@ class Fault:
         small: How often the test suite does.
         control: A losing run: it must lose something, else the run beside it tests nothing.
         settings: Of the PostgreSQL server.
+        tested: Engines that the test suite runs it on; None for all. What trains takes seconds a round.
         missing: Says why it cannot be injected here; empty if it can.
     """
 
@@ -90,6 +91,7 @@ class Fault:
     small: int
     control: bool = False
     settings: tuple[str, ...] = ()
+    tested: tuple[str, ...] | None = None
     missing: Callable[[], str] = lambda: ""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import random
 import signal
 import time
 import uuid
@@ -18,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks.fault_table import Stand
 from benchmarks.invariants import Found, check
@@ -219,7 +220,7 @@ def crew(stand: Stand, queries: int, people: int = CREW) -> Iterator[Crew]:
                 kill(process)
 
 
-def victims(team: Crew, choose: random.Random) -> Sequence[int]:
+def victims(team: Crew, choose: np.random.Generator) -> Sequence[int]:
     """Return the places of annotators who are at work, in random order."""
     alive = [place for place, process in enumerate(team.processes) if process is not None and process.is_alive()]
     choose.shuffle(alive)

@@ -1,4 +1,4 @@
-"""A bad network: a TCP proxy before PostgreSQL's socket that cuts connections, at random or in the middle of a COMMIT."""
+"""A bad network: a TCP proxy before PostgreSQL's socket that cuts connections, at random or at a COMMIT."""
 
 from __future__ import annotations
 

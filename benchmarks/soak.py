@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sqlalchemy import text
 
 from benchmarks.common import arguments, machine, report
@@ -64,8 +64,9 @@ def main() -> None:
     print(f"seed {given.seed}", flush=True)
     rows = [soak(engine, given) for engine in given.engine.split(",")]
     path, given.json = given.json, None
-    report("Soak", [{name: row[name] for name in row if name not in ("killed", "what")} for row in rows], given,
-           killed=[f"{row['engine']}: {row['killed']}" for row in rows], what=[str(row["what"]) for row in rows])  # fmt: skip
+    table = [{name: row[name] for name in row if name not in ("killed", "what")} for row in rows]
+    killed = [f"{row['engine']}: {row['killed']}" for row in rows]
+    report("Soak", table, given, killed=killed, what=[str(row["what"]) for row in rows])
     if path:
         keep = rows[0] if len(rows) == 1 else {"engines": rows}
         path.write_text(json.dumps({**keep, "seed": given.seed, "machine": machine()}, indent=2) + "\n")
@@ -97,7 +98,7 @@ def soak(engine: str, given: Namespace) -> dict[str, Any]:
 
 def hurt(site: Embedded | Team, database: Database, diary: Diary, given: Namespace) -> None:
     """Kill one thing after the other until rounds and kills are as wanted, or the time is up."""
-    choose = random.Random(given.seed)  # noqa: S311 - what dies when is no secret
+    choose = np.random.default_rng(given.seed)
     started = time.monotonic()
     only = tuple(name for name in getattr(given, "only", "").split(",") if name)
     next_kill = started + choose.uniform(0.25, 1.75) * given.gap

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 import threading
@@ -12,26 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
+import numpy as np
 import psutil
 
-from flows.processes import MARK, Service, any_port, kill_marked, marked
+from flows.processes import Service, any_port, kill_marked, marked
 from flows.settings import Settings
 from flows.up import answers, build_services
 from tests.postgresql_cluster import Cluster
 
 START_SECONDS = 300.0
-
-
-class Site(Protocol):
-    """A running Borderline that can be hurt."""
-
-    settings: Settings
-
-    def targets(self) -> dict[str, list[int]]:
-        """Return the process ids that are alive now, by what they are."""
-        ...
 
 
 def role_of(process: psutil.Process) -> str | None:
@@ -76,7 +65,7 @@ def wait_for_page(settings: Settings) -> None:
 
 @dataclass
 class Embedded:
-    """One `borderline up` on SQLite; who starts it again when it died is the supervisor of the machine, here a thread."""
+    """One `borderline up` on SQLite; what starts it again when it died is the machine's supervisor, here a thread."""
 
     settings: Settings
     process: subprocess.Popen[bytes] | None = None
@@ -193,13 +182,12 @@ def settings_for(home: Path, *, url: str | None = None) -> Settings:
     )  # fmt: skip
 
 
-def pick(targets: dict[str, list[int]], choose: random.Random, only: tuple[str, ...] = ()) -> tuple[str, int] | None:
+def pick(
+    targets: dict[str, list[int]], choose: np.random.Generator, only: tuple[str, ...] = ()
+) -> tuple[str, int] | None:
     """Choose what is killed next: any role alike, then any of its processes."""
     roles = sorted(role for role in targets if not only or role in only)
     if not roles:
         return None
-    role = choose.choice(roles)
-    return role, choose.choice(targets[role])
-
-
-__all__ = ["MARK", "Embedded", "Site", "Team", "pick", "settings_for", "supervised", "wait_for_page"]
+    role = roles[int(choose.integers(len(roles)))]
+    return role, targets[role][int(choose.integers(len(targets[role])))]

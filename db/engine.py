@@ -106,8 +106,8 @@ class Database:
                     raise Conflict(f"expected a value of its own, got one that is taken: {error.orig}") from error
                 if cannot_write(error):
                     raise StoreFull(
-                        f"expected room on the database's disk, got: {error.orig}; nothing was saved: make room and try "
-                        "again"
+                        f"expected room on the database's disk, got: {error.orig}; this was not saved: make room, then "
+                        "try again"
                     ) from error
                 if not (is_busy(error) or is_lost_race(error)):
                     raise

@@ -33,7 +33,8 @@ def cannot_write(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError):
         return False
     name = str(getattr(error.orig, "sqlite_errorname", None) or "")
-    return name.startswith(("SQLITE_FULL", "SQLITE_IOERR")) or getattr(error.orig, "sqlstate", None) in _UNWRITABLE_STATES
+    full = name.startswith(("SQLITE_FULL", "SQLITE_IOERR"))
+    return full or getattr(error.orig, "sqlstate", None) in _UNWRITABLE_STATES
 
 
 def is_lost_race(error: BaseException) -> bool:
