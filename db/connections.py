@@ -23,6 +23,13 @@ SQLITE_PRAGMAS: dict[str, str | int] = {
     "foreign_keys": 1,
 }
 POSTGRESQL_SETTINGS = {"synchronous_commit": "on", "TimeZone": "UTC", "lock_timeout": "30s"}
+POSTGRESQL_NETWORK = {  # a cable that was pulled is noticed within a minute, not after the kernel's two hours
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
 
 
@@ -61,7 +68,7 @@ def connect_engine(url: URL, *, pooled: bool = True) -> Engine:
     pool: dict[str, Any] = (
         {"pool_size": 5, "max_overflow": 15, "pool_pre_ping": True} if pooled else {"poolclass": NullPool}
     )
-    engine = create_engine(url, hide_parameters=True, connect_args={"connect_timeout": 10}, **pool)
+    engine = create_engine(url, hide_parameters=True, connect_args=POSTGRESQL_NETWORK, **pool)
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
 

@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from db import redaction, schema
 from db.connections import connect_engine, normalize_url
-from db.errors import Conflict, StoreBusy, StoreError
-from db.retry import PATIENCE_SECONDS, RACES_LOST_AT_MOST, is_busy, is_lost_race, pause
+from db.crash_points import AFTER_COMMIT, BEFORE_COMMIT, reach
+from db.errors import Conflict, StoreBusy, StoreError, StoreFull
+from db.retry import PATIENCE_SECONDS, RACES_LOST_AT_MOST, cannot_write, is_busy, is_lost_race, pause
 
 T = TypeVar("T")
 
@@ -93,6 +94,7 @@ class Database:
 
         Raises:
             StoreBusy: if it stayed busy for a minute, or broke at COMMIT so that nobody knows if it is saved.
+            StoreFull: if the database's disk is full or fails; nothing was saved.
             Conflict: if a unique index refused it again and again.
         """
         deadline, races, attempt = time.monotonic() + PATIENCE_SECONDS, 0, 0
@@ -103,6 +105,11 @@ class Database:
                 races += is_lost_race(error)
                 if is_lost_race(error) and races >= RACES_LOST_AT_MOST:
                     raise Conflict(f"expected a value of its own, got one that is taken: {error.orig}") from error
+                if cannot_write(error):
+                    raise StoreFull(
+                        f"expected room on the database's disk, got: {error.orig}; this was not saved: make room, then "
+                        "try again"
+                    ) from error
                 if not (is_busy(error) or is_lost_race(error)):
                     raise
                 if time.monotonic() > deadline:
@@ -118,6 +125,7 @@ class Database:
         with turn, Session(engine, expire_on_commit=False) as session:
             result = work(session)
             session.flush()
+            reach(BEFORE_COMMIT)
             try:
                 session.commit()
             except DBAPIError as error:
@@ -126,6 +134,7 @@ class Database:
                         "expected COMMIT to be confirmed, got a broken connection; look before you repeat"
                     ) from error
                 raise
+            reach(AFTER_COMMIT)
             return result
 
     def read(self, work: Callable[[Session], T], *, patience: float = PATIENCE_SECONDS) -> T:

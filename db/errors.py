@@ -43,6 +43,10 @@ class SchemaTooNew(SchemaError):
     """The database was written by a newer version of Borderline."""
 
 
+class StoreFull(StoreError):
+    """The database's disk is full or fails; nothing of the request was saved."""
+
+
 class StoreBusy(StoreError):
     """The database stayed locked or unreachable through every retry."""
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from db import inputs
 from db.claims import IN_GRID, MARKED_WRONG, SENT_BACK
 from db.clock import now
+from db.crash_points import MID_ENQUEUE, reach
 from db.engine import Database
 from db.errors import InvalidInput
 from db.history import read_round
@@ -81,6 +82,7 @@ def _open(session: Session, turn: RoundRow, queue: NewQueue) -> None:
     ]
     if rows:
         insert_rows(session, QueryRow, rows)
+    reach(MID_ENQUEUE)
     turn.k = sum(query.kind == "learn" and not query.reserve for query in queue.queries)
     turn.strategy, turn.diagnostics = queue.strategy, inputs.plain(queue.diagnostics, "diagnostics")
     turn.state, turn.opened_at = "open", at

@@ -11,6 +11,7 @@ PATIENCE_SECONDS = 60.0
 _JITTER = random.SystemRandom()  # no seed to share: forked processes must not wait in step
 RACES_LOST_AT_MOST = 5
 _RETRYABLE_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03"}  # serialization, deadlock, lock, shutdown
+_UNWRITABLE_STATES = {"53100", "58030"}  # disk full, input/output error
 _UNIQUE_VIOLATIONS = ("UNIQUE constraint failed", "PRIMARY KEY constraint failed")
 
 
@@ -25,6 +26,15 @@ def is_busy(error: BaseException) -> bool:
     if state is not None:
         return state in _RETRYABLE_STATES or str(state).startswith("08")
     return error.connection_invalidated or isinstance(error, OperationalError)
+
+
+def cannot_write(error: BaseException) -> bool:
+    """Whether the disk is full or fails. SQLite says either of two things for a full one."""
+    if not isinstance(error, DBAPIError):
+        return False
+    name = str(getattr(error.orig, "sqlite_errorname", None) or "")
+    full = name.startswith(("SQLITE_FULL", "SQLITE_IOERR"))
+    return full or getattr(error.orig, "sqlstate", None) in _UNWRITABLE_STATES
 
 
 def is_lost_race(error: BaseException) -> bool:

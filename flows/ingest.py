@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from db import inputs, projects, samples, synthetic
+from db.crash_points import SHARD_ON_DISK, reach
 from db.errors import NoSpace
 from db.records import NewSample, NewShard, Project
 from db.space import require_quota
@@ -198,6 +199,7 @@ class _Intake:
         """Write a shard's rows; its files are safely on disk already."""
         store, report = self._store, self.report
         self._require_quota(shard)
+        reach(SHARD_ON_DISK)
         rows = [_row(store, sample, self._options) for sample in shard.samples]
         files = NewShard(pixels=new_file(store, shard.pixels), display=new_file(store, shard.display))
         policy = self._options.labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 import psutil
 
 from db import jobs, logs
+from db.crash_points import JOB_PROGRESS, reach
 from db.errors import StoreError
 from db.records import Job
 from db.space import require_disk, require_quota
@@ -20,6 +22,8 @@ from flows.report import Reporter, TimeLeft
 from flows.retries import KILLED, told
 from flows.store import Store
 from pipeline.errors import PipelineError
+
+logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 5.0
 
@@ -70,6 +74,7 @@ class JobReporter:
         self.check()
         if self.job.project_id is not None:
             require_disk(self._store.settings.home, self._store.settings.free_space_floor)
+        reach(JOB_PROGRESS)
         self._reporter.progress(done, total, message)
 
     def picture(self, name: str, png: bytes, caption: str) -> None:
@@ -87,7 +92,10 @@ class JobReporter:
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            self._write()
+            try:
+                self._write()
+            except Exception:  # a heart that stops for good loses the job to another process while this one works on
+                logger.exception("the store cannot be reached; the %s goes on and says so again", self.job.kind)
 
     def start(self) -> None:
         """Start the heartbeat."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from db import model_versions, samples
+from db.crash_points import MODEL_ON_DISK, MODEL_RECORDED, reach
 from db.records import ModelVersion, NewFile, NewModelVersion, Project
 from flows.distributed import accelerator_of, launch_of, train_together
 from flows.errors import UsageError
@@ -94,6 +95,7 @@ def train_version(
         report = train_together(store.settings, launch, order, reporter)
         model.to(device)
     file = _save(store, project, model, folder / f"{name}.safetensors", len(data.labeled.ids))
+    reach(MODEL_ON_DISK)
     new = NewModelVersion(
         file=file,
         architecture=project.model,
@@ -116,6 +118,7 @@ def train_version(
         predictions=_holdout_predictions(store, project, model, device),
     )
     version = model_versions.record(store.database, store.actor, project.id, new)
+    reach(MODEL_RECORDED)
     clear_checkpoints(store, project, name)
     return version
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from db import model_versions, projects, samples
 from db import rounds as round_store
+from db.crash_points import RANKED, reach
 from db.records import NewQueue, Project, Round
 from flows.confirm import confirm_queries, how_many
 from flows.consensus import settle_ties
@@ -167,6 +168,7 @@ def ask(store: Store, round_id: int, reporter: Reporter, batch: Batch | None = N
     wanted = batch.size if turn.model_version_id else batch.first
     ranking = rank(store, project, turn, wanted + batch.reserve, reporter)
     diagnostics = {**ranking.diagnostics, "query_seconds": time.monotonic() - started}
+    reach(RANKED)
     if ranking.selection is not None:
         store_copies(store, turn, ranking.selection, ranking.again)
     store_pseudo_labels(store, turn, ranking.selection)

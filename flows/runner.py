@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,23 @@ def main() -> None:
     for deployment in build_deployments(settings.reconcile_seconds):
         runner.add_deployment(deployment)
     for name, work in (("doorbell", ring_when_due), ("webhooks", relay_until), ("prefect", mirror_until)):
-        threading.Thread(target=work, args=(settings, stop), name=name, daemon=True).start()
+        threading.Thread(target=keep_going, args=(work, settings, stop), name=name, daemon=True).start()
     try:
         asyncio.run(runner.start())
     finally:
         stop.set()
+
+
+def keep_going(
+    work: Callable[[Settings, threading.Event], None], settings: Settings, stop: threading.Event, seconds: float = 5.0
+) -> None:
+    """Begin a thread's work again when it failed, such as with a database that is not up yet, until asked to stop."""
+    while not stop.is_set():
+        try:
+            work(settings, stop)
+        except Exception:
+            logger.exception("%s stopped; it begins again", work.__name__)
+            stop.wait(seconds)
 
 
 def build_deployments(interval: float) -> list[RunnerDeployment]:

@@ -69,8 +69,8 @@ class TrainingData:
 
 
 def open_pool(store: Store, index: PoolIndex) -> ImagePool:
-    """Open the memory-mapped images of an index."""
-    return ImagePool(index.ids, index.shard, index.row, [store.path(path) for path in index.paths])
+    """Open the memory-mapped images of an index; each shard's hash is checked when it is first read."""
+    return ImagePool(index.ids, index.shard, index.row, [store.path(path) for path in index.paths], index.shas)
 
 
 def images_of(store: Store, project: Project, ids: NDArray[np.int64], splits: tuple[str, ...]) -> torch.Tensor:

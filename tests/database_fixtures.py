@@ -8,12 +8,7 @@ that start processes. The server: TEST_DATABASE_URL (an administrator's URL), el
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
-import signal
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +20,7 @@ from argon2 import PasswordHasher
 
 from db import passwords
 from db.engine import Database
+from tests.postgresql_cluster import Cluster, binaries
 from tests.support import require
 
 TEMPLATE = f"borderline_template_{os.getpid()}"
@@ -66,30 +62,6 @@ class Server:
         self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
-def binaries() -> Path | None:
-    """The folder of initdb and pg_ctl, the newest first; Debian keeps them off the PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[4]), reverse=True)
-    on_path = shutil.which("pg_ctl")
-    return found[0].parent if found else (Path(on_path).resolve().parent if on_path else None)
-
-
-def _as_ordinary_user() -> list[str]:
-    """PostgreSQL refuses root; and a server must not outlive tests that were killed."""
-    user = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-    return ["setpriv", "--pdeathsig=QUIT", *user]
-
-
-def _wait_until_ready(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 60
-    while True:
-        try:
-            return server.run("SELECT 1")
-        except psycopg.OperationalError:
-            if process.poll() is not None or time.monotonic() > end:
-                raise AssertionError(f"PostgreSQL did not start:\n{log.read_text()}") from None
-            time.sleep(0.05)
-
-
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[Server]:
     given = os.environ.get("TEST_DATABASE_URL")
@@ -107,42 +79,13 @@ def running_server(*more: str, port: int | None = None) -> Iterator[Server]:
 
     With a port it also listens on 127.0.0.1, where it asks for passwords.
     """
-    bin_folder = binaries()
-    assert bin_folder is not None, "no PostgreSQL binaries; install the package postgresql"
-    folder = Path(tempfile.mkdtemp(prefix="bl-pg-", dir="/tmp"))
-    if os.geteuid() == 0:
-        owner = pwd.getpwnam("postgres")
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-    prefix, data, log = _as_ordinary_user(), str(folder / "data"), folder / "log"
-    settings = [*more, "max_connections=200", "deadlock_timeout=200ms"]
-    settings += ["listen_addresses="] if port is None else ["listen_addresses=127.0.0.1", f"port={port}"]
-    options = [part for setting in settings for part in ("-c", setting)]
+    cluster = Cluster(*more, port=port)
     try:
-        initdb = [
-            str(bin_folder / "initdb"),
-            "-D",
-            data,
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "--auth-host=scram-sha-256",
-            "-E",
-            "UTF8",
-            "--no-locale",
-            "-N",
-        ]
-        subprocess.run([*prefix, *initdb], check=True, cwd="/", stdout=subprocess.DEVNULL)
-        server = Server(f"postgresql://postgres@/postgres?host={folder}" + (f"&port={port}" if port else ""))
-        command = [*prefix, str(bin_folder / "postgres"), "-D", data, "-k", str(folder), *options]
-        with log.open("wb") as output, subprocess.Popen(command, cwd="/", stdout=output, stderr=output) as process:
-            try:
-                _wait_until_ready(server, process, log)
-                yield server
-            finally:
-                process.send_signal(signal.SIGQUIT)  # at once: nothing in it is worth keeping
+        cluster.initialize()
+        cluster.start()
+        yield Server(cluster.admin)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        cluster.remove()  # at once: nothing in it is worth keeping
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ STATUS: dict[type[errors.StoreError], tuple[int, str]] = {
     errors.PermissionDenied: (403, "forbidden"),
     errors.InvalidInput: (422, "invalid"),
     errors.StoreBusy: (503, "busy"),
+    errors.StoreFull: (507, "full"),
 }
 
 

@@ -13,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError, FileDamaged
+from pipeline.files import check_file
 
 Ids = NDArray[np.int64]
 _OPEN_MAPS = 64
+_checked: set[tuple[str, str, int, int, int]] = set()
 
 
 class _Shards(Protocol):
@@ -27,17 +29,19 @@ class _Shards(Protocol):
 class _MappedShards:
     """Opens shards when they are read, and keeps the last few open."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._start(paths)
+    def __init__(self, paths: Sequence[Path], hashes: Sequence[str]) -> None:
+        self._start(paths, hashes)
 
-    def _start(self, paths: Sequence[Path]) -> None:
-        self.paths = list(paths)
+    def _start(self, paths: Sequence[Path], hashes: Sequence[str]) -> None:
+        self.paths, self.hashes = list(paths), list(hashes)
         self._open: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __getitem__(self, shard: int) -> NDArray[np.uint8]:
         with self._lock:
             if shard not in self._open:
+                if self.hashes:
+                    _check_once(self.paths[shard], self.hashes[shard])
                 self._open[shard] = _map_shard(self.paths[shard])
             self._open.move_to_end(shard)
             while len(self._open) > _OPEN_MAPS:
@@ -46,10 +50,22 @@ class _MappedShards:
 
     def __getstate__(self) -> dict[str, Any]:
         """Shards travel to another process by their paths."""
-        return {"paths": self.paths}
+        return {"paths": self.paths, "hashes": self.hashes}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._start(state["paths"])
+        self._start(state["paths"], state["hashes"])
+
+
+def _check_once(path: Path, sha256: str) -> None:
+    """Check a shard's hash when this process first opens it, and again only when the file changed."""
+    try:
+        found = path.stat()
+    except OSError:
+        return  # opening it says what is wrong
+    seen = (str(path), sha256, found.st_ino, found.st_size, found.st_mtime_ns)
+    if seen not in _checked:
+        check_file(path, sha256)
+        _checked.add(seen)
 
 
 def _map_shard(path: Path) -> NDArray[np.uint8]:
@@ -70,6 +86,7 @@ class ImagePool:
         shard: int32 (N,): the position in `paths` of the shard that holds the image.
         row: int32 (N,): its row in that shard.
         paths: `.npy` files, uint8 (M, C, S, S) each, all of the same C and S.
+        hashes: The sha256 of each path, checked when it is first opened; empty to trust the files.
 
     Raises:
         DataError: The arrays do not fit together, or an id comes twice.
@@ -79,9 +96,13 @@ class ImagePool:
     [2, 0]
     """
 
-    def __init__(self, ids: Ids, shard: NDArray[Any], row: NDArray[Any], paths: Sequence[Path]) -> None:
+    def __init__(
+        self, ids: Ids, shard: NDArray[Any], row: NDArray[Any], paths: Sequence[Path], hashes: Sequence[str] = ()
+    ) -> None:
         paths = [Path(path) for path in paths]
-        self._set(ids, shard, row, _MappedShards(paths))
+        if hashes and len(hashes) != len(paths):
+            raise DataError(f"expected a hash for each of {len(paths)} shards, got {len(hashes)}; give all or none")
+        self._set(ids, shard, row, _MappedShards(paths, hashes))
         if len(self) and not (self._shard.min() >= 0 and self._shard.max() < len(paths) and self._row.min() >= 0):
             raise DataError(f"expected shards 0 to {len(paths) - 1} and rows from 0, got others; rebuild the index")
 
@@ -163,7 +184,7 @@ class ImagePool:
 
         Raises:
             DataError: An id is not in this pool.
-            FileDamaged: A shard is missing or shorter than the pool says.
+            FileDamaged: A shard is missing, shorter than the pool says, or not the file that was written.
         """
         return self._read(self._places(ids))
 

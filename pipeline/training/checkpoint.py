@@ -1,7 +1,12 @@
-"""Where a killed training takes up again: weights, optimizer and counters in one safetensors file, written whole."""
+"""Where a killed training takes up again: weights, optimizer and counters in one file, written whole.
+
+The file is safetensors followed by the SHA-256 of it all: safetensors itself does not see that a bit turned, and a
+training that goes on from other weights ends as another model without anybody knowing.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from pathlib import Path
@@ -16,6 +21,7 @@ from torch.optim import Optimizer
 from pipeline.errors import TrainingError
 from pipeline.files import atomic_write_bytes
 
+_DIGEST_BYTES = hashlib.sha256().digest_size
 _log = logging.getLogger(__name__)
 
 State = dict[str, Any]
@@ -40,7 +46,8 @@ def write_checkpoint(
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     record = {"key": key, "state": json.dumps(state)}
-    atomic_write_bytes(path, save(plain, {"borderline": json.dumps(record, sort_keys=True)}))
+    data = save(plain, {"borderline": json.dumps(record, sort_keys=True)})
+    atomic_write_bytes(path, data + hashlib.sha256(data).digest())
 
 
 def checkpoint_bytes(path: Path | None) -> bytes | None:
@@ -78,6 +85,7 @@ def take_up(
         None when it belongs to another run, or when it is damaged: then training starts anew, and the log says why.
     """
     try:
+        data = _unsealed(data)
         tensors = load(data)
         record = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["borderline"])
     except (SafetensorError, ValueError, KeyError) as error:
@@ -89,6 +97,13 @@ def take_up(
     model.load_state_dict(_below("model.", tensors))
     optimizer.load_state_dict({"state": _moments(tensors), "param_groups": optimizer.state_dict()["param_groups"]})
     return json.loads(record["state"]), _below("kept.", tensors)
+
+
+def _unsealed(sealed: bytes) -> bytes:
+    data, digest = sealed[:-_DIGEST_BYTES], sealed[-_DIGEST_BYTES:]
+    if hashlib.sha256(data).digest() != digest:
+        raise ValueError("its bytes are not the ones that were written")
+    return data
 
 
 def snapshot(model: nn.Module) -> dict[str, Tensor]:
