@@ -78,13 +78,17 @@ def crashed_rule() -> AutomationCore:
     )
 
 
-def cancel_late(client: SyncPrefectClient) -> list[FlowRun]:
-    """Cancel runs that a schedule made and whose time has passed; returns them."""
+def cancel_late(client: SyncPrefectClient, by: timedelta = timedelta(0)) -> list[FlowRun]:
+    """Cancel runs that a schedule made and whose time has passed by so much; returns them.
+
+    While a training of hours holds the one slot, the runs of `reconcile` would pile up behind it, and keep the next
+    round waiting. What they would have found the doorbell finds.
+    """
     from prefect.client.schemas.filters import FlowRunFilter
     from prefect.states import Cancelled
 
     late = FlowRunFilter.model_validate(
-        {"state": {"type": {"any_": ["SCHEDULED"]}}, "expected_start_time": {"before_": datetime.now(UTC)}}
+        {"state": {"type": {"any_": ["SCHEDULED"]}}, "expected_start_time": {"before_": datetime.now(UTC) - by}}
     )
     runs = [run for run in _runs(client, late) if run.auto_scheduled]
     for run in runs:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from db import schedules
 from db.records import Schedule
 from flows.prefect_events import EventRelay, send_with
+from flows.prefect_runs import cancel_late
 from flows.settings import Settings
 from flows.store import open_store
 
@@ -28,6 +29,7 @@ logger = logging.getLogger("borderline.prefect")
 DEPLOYMENT = "retrain/borderline"
 PASS_SECONDS = 1.0
 LOOK_AGAIN_PASSES = 60  # somebody may have changed Prefect's copy
+LATE = timedelta(minutes=5)
 
 Wanted = Mapping[str, Schedule]
 
@@ -45,7 +47,10 @@ def mirror_until(settings: Settings, stop: threading.Event, seconds: float = PAS
                 relay.carry(store)
                 wanted = wanted_schedules(schedules.running(store.database))
                 passes += 1
-                if not _same(wanted, shown) or passes % LOOK_AGAIN_PASSES == 0:
+                if passes % LOOK_AGAIN_PASSES == 0:
+                    shown = None
+                    cancel_late(client, LATE)
+                if not _same(wanted, shown):
                     mirror(client, wanted)
                     shown = wanted
             except Exception as error:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy import text
 
 from db import annotations, claims, jobs, model_versions, samples, schedules
 from db.access import local_user
 from db.records import Answer, ModelVersion, Project
 from flows.prefect_events import LABELS_DUE
-from flows.prefect_runs import CRASHED_RULE
+from flows.prefect_runs import CRASHED_RULE, cancel_late
 from flows.store import Store, open_store
 from tests.flows.conftest import make_project, read_digits
 from tests.flows.serving import WAIT_SECONDS, Served, runs_of, serving
@@ -148,3 +151,16 @@ def test_nothing_is_lost_when_server_runner_and_run_die(served: Served, store: S
     served.until(lambda: len(served.ask("/events/filter", event)["events"]) >= 2, "event of the labels")
     [rule] = [one for one in served.ask("/automations/filter", {}) if one["name"] == CRASHED_RULE]
     assert rule["enabled"]
+
+
+def test_runs_that_a_schedule_made_and_nobody_ran_are_canceled(served: Served) -> None:
+    there = f"http://127.0.0.1:{served.settings.prefect_port}/api"
+    served.until(lambda: runs_of(served.settings, "reconcile", "SCHEDULED"), "scheduled runs of reconcile")
+    with temporary_settings({PREFECT_API_URL: there}), get_client(sync_client=True) as client:
+        assert cancel_late(client) == []  # they are still to come
+        canceled = cancel_late(client, by=-timedelta(hours=3))  # as if it were three hours later
+    assert canceled
+    assert all(run.auto_scheduled for run in canceled)
+    assert {str(run.id) for run in canceled} <= {
+        run["id"] for run in runs_of(served.settings, "reconcile", "CANCELLED")
+    }
