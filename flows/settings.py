@@ -28,6 +28,9 @@ class Settings(BaseSettings):
         prefect_port: Port of the embedded Prefect server; 0 takes 4200, or any free one when that is taken.
         prefect_api_url: A Prefect server that is already there; None starts an embedded one.
         device: ``auto``, ``cpu`` or ``cuda``.
+        runner: Where pools are ranked: ``local`` (this process) or ``ray`` (actors of a cluster).
+        ray_address: Of a Ray cluster; None joins the one of ``RAY_ADDRESS``, or starts Ray on this machine.
+        ray_actors: How many actors rank; 0 is one a GPU, or one a core where there is none.
         workers: Threads that decode images; 0 is one a core.
         webhook_allow_private: Let webhooks reach this machine and private networks.
         reconcile_seconds: Interval of the scheduled flow that finds what was lost between two processes.
@@ -46,6 +49,9 @@ class Settings(BaseSettings):
     prefect_port: int = Field(default=0, ge=0, le=65535)
     prefect_api_url: str | None = None
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    runner: str = Field(default="local", pattern=r"^(local|ray)$")
+    ray_address: str | None = None
+    ray_actors: int = Field(default=0, ge=0)
     workers: int = Field(default=0, ge=0)
     webhook_allow_private: bool = False
     reconcile_seconds: float = Field(default=300, gt=0)
@@ -97,12 +103,16 @@ class Settings(BaseSettings):
             "BORDERLINE_ACCOUNTS": self.accounts,
             "BORDERLINE_PREFECT_PORT": str(self.prefect_port),
             "BORDERLINE_DEVICE": self.device,
+            "BORDERLINE_RUNNER": self.runner,
+            "BORDERLINE_RAY_ACTORS": str(self.ray_actors),
             "BORDERLINE_WORKERS": str(self.workers),
             "BORDERLINE_WEBHOOK_ALLOW_PRIVATE": str(int(self.webhook_allow_private)),
             "BORDERLINE_RECONCILE_SECONDS": str(self.reconcile_seconds),
         }
         if self.ingest_root:
             variables["BORDERLINE_INGEST_ROOT"] = str(self.ingest_root)
+        if self.ray_address:
+            variables["BORDERLINE_RAY_ADDRESS"] = self.ray_address
         if self.database_url:
             variables["BORDERLINE_DATABASE_URL"] = self.database_url
         return variables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,19 +20,32 @@ def register_rounds(app: typer.Typer) -> None:
     app.command("status", rich_help_panel="Run it")(status)
 
 
-def round_command(name: Name, json: Json = False) -> None:
+def round_command(
+    name: Name,
+    runner: Annotated[
+        Literal["local", "ray"] | None, typer.Option(help="Rank in this process, or on a Ray cluster.")
+    ] = None,
+    actors: Annotated[int | None, typer.Option(help="Ray actors that rank; 0: one a GPU or core.", min=0)] = None,
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; without it Ray starts here.")] = None,
+    json: Json = False,
+) -> None:
     """Run one round now: retrain on today's labels, rank the pool, put the next queries on the page.
 
     `borderline up` does this by itself whenever a round's answers are in. Running it again while a round waits for
     answers changes nothing; after a crash it goes on where it stopped.
     """
+    from dataclasses import replace
+
     from db import projects
+    from flows.cli.options import given
     from flows.report import terminal_reporter
     from flows.rounds import run_round
 
     with system_store() as opened, terminal_reporter(silent=json) as bar:
         project = projects.get_project(opened.database, opened.actor, name)
-        outcome = run_round(opened, project.id, bar)
+        wanted = given(runner=runner, ray_actors=actors, ray_address=address)
+        ranked = replace(opened, settings=opened.settings.model_copy(update=wanted))
+        outcome = run_round(ranked, project.id, bar)
     say(as_json(outcome) if json else outcome.sentence)
 
 
