@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from db.records import NewQuery, Project
 from pipeline.strategies.base import Progress, QueryContext, Selection
-from pipeline.strategies.confident import Surest
-from pipeline.strategies.one_pass import look
+from pipeline.strategies.confident import SureImages
+from pipeline.strategies.one_pass import collected
 
 GROUP = 48  # tiles of a grid at most: six rows of eight
 
@@ -31,8 +31,8 @@ def look_for_sure(context: QueryContext, project: Project, asked: NDArray[np.int
     most = how_many(project, len(asked))
     if most == 0 or context.model is None:
         return None
-    surest = Surest(most, project.confirm_confidence, asked)
-    look(replace(context, on_progress=_renamed(context)), [surest])
+    wanted = SureImages(project.confirm_confidence, asked)
+    [surest] = collected(replace(context, on_progress=_renamed(context)), [wanted], most)
     return surest.selection()
 
 

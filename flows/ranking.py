@@ -17,22 +17,24 @@ from torch import Tensor
 from db import copies as copy_store
 from db import model_versions, samples
 from db import pseudo_labels as pseudo_store
-from db.records import Project, Round
+from db.records import ModelVersion, Project, Round
 from flows.confirm import look_for_sure
 from flows.errors import UsageError
 from flows.files import new_file
 from flows.learning import device_of, load_version
 from flows.locks import device_slot
 from flows.report import Reporter
+from flows.shards.runners import shard_runner
 from flows.store import Store
 from flows.training_data import COPY_ROUNDS, open_pool
 from pipeline.data.pool import ImagePool
 from pipeline.errors import StrategyError
 from pipeline.files import FileRecord, atomic_write
 from pipeline.randomness import derive_seed
-from pipeline.strategies.base import QueryContext, Selection, Strategy
+from pipeline.strategies.base import QueryContext, Selection, ShardRunner, Strategy
 from pipeline.strategies.copies import MadeCopies, WithCopies, copy_rounds
 from pipeline.strategies.registry import get_strategy
+from pipeline.strategies.shards import select
 
 logger = logging.getLogger(__name__)
 
@@ -84,12 +86,14 @@ def rank(store: Store, project: Project, turn: Round, count: int, reporter: Repo
         )
     if min(len(pool), count) == 0:
         return Ranking(selection=None, strategy=repr(strategy), diagnostics=diagnostics)
-    with device_slot(store, reporter):
-        context = _context(store, project, turn, pool, reporter)
-        selection = strategy.select(context, min(len(pool), count))
+    version = _version(store, turn)
+    with device_slot(store, reporter), shard_runner(store, project.id, version) as runner:
+        context = _context(store, project, turn, pool, version, reporter, runner)
+        selection = select(strategy, context, min(len(pool), count))
         neighbors = find_neighbors(context, selection.ids)
         sure = look_for_sure(context, project, selection.ids)
         again = _make_again(store, turn, context, strategy)
+        diagnostics |= {} if runner is None else runner.figures
     shown = selection.copies is not None and project.kind != "simulation"  # nobody looks at a simulation's queries
     return Ranking(
         selection=selection,
@@ -154,14 +158,25 @@ def choose_strategy(project: Project, *, has_model: bool) -> Strategy:
     return cold_start
 
 
-def _context(store: Store, project: Project, turn: Round, pool: ImagePool, reporter: Reporter) -> QueryContext:
+def _version(store: Store, turn: Round) -> ModelVersion | None:
+    if turn.model_version_id is None:
+        return None
+    return model_versions.get(store.database, store.actor, turn.project_id, turn.model_version_id)
+
+
+def _context(
+    store: Store,
+    project: Project,
+    turn: Round,
+    pool: ImagePool,
+    version: ModelVersion | None,
+    reporter: Reporter,
+    runner: ShardRunner | None,
+) -> QueryContext:
     ids, targets = samples.labeled(store.database, project.id)
     everything = open_pool(store, samples.pool_index(store.database, project.id, splits=("pool",), labeled=None))
     there = np.isin(ids, everything.ids)  # one may have been deleted between the two readings
-    model = None
-    if turn.model_version_id is not None:
-        version = model_versions.get(store.database, store.actor, project.id, turn.model_version_id)
-        model = load_version(store, version).to(device_of(store)).eval()
+    model = None if version is None else load_version(store, version).to(device_of(store)).eval()
     # A model of this round may be older than a class that was added since: labels of that one are not for it yet.
     outputs = len(project.classes) if model is None else model.architecture.classes
     there &= targets < (project.outputs if model is None else outputs)
@@ -177,6 +192,7 @@ def _context(store: Store, project: Project, turn: Round, pool: ImagePool, repor
         on_progress=reporter.progress,
         round_number=turn.number,
         scratch=store.settings.project_folder(project.id, "embedders"),
+        runner=runner,
     )
 
 

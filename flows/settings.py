@@ -38,6 +38,9 @@ class Settings(BaseSettings):
         devices: Devices of a host that train one network together: a number, or ``auto`` for all GPUs there are.
         nodes: Hosts that train one network together.
         rendezvous: ``HOST:PORT`` where several hosts meet to train.
+        runner: Where pools are ranked: ``local`` (this process) or ``ray`` (actors of a cluster).
+        ray_address: Of a Ray cluster; None joins the one of ``RAY_ADDRESS``, or starts Ray on this machine.
+        ray_actors: How many actors rank; 0 is one a GPU, or one a core where there is none.
         workers: Threads that decode images; 0 is one a core.
         webhook_allow_private: Let webhooks reach this machine and private networks.
         reconcile_seconds: Interval of the scheduled flow that finds what was lost between two processes.
@@ -69,6 +72,9 @@ class Settings(BaseSettings):
     devices: str = Field(default="1", pattern=r"^(auto|[1-9]\d{0,3})$")
     nodes: int = Field(default=1, ge=1, le=1000)
     rendezvous: str | None = Field(default=None, pattern=r"^[\w.:\[\]-]+:\d+$")
+    runner: str = Field(default="local", pattern=r"^(local|ray)$")
+    ray_address: str | None = None
+    ray_actors: int = Field(default=0, ge=0)
     workers: int = Field(default=0, ge=0)
     webhook_allow_private: bool = False
     reconcile_seconds: float = Field(default=300, gt=0)
@@ -158,6 +164,8 @@ class Settings(BaseSettings):
             "BORDERLINE_DEVICE": self.device,
             "BORDERLINE_DEVICES": self.devices,
             "BORDERLINE_NODES": str(self.nodes),
+            "BORDERLINE_RUNNER": self.runner,
+            "BORDERLINE_RAY_ACTORS": str(self.ray_actors),
             "BORDERLINE_WORKERS": str(self.workers),
             "BORDERLINE_WEBHOOK_ALLOW_PRIVATE": str(int(self.webhook_allow_private)),
             "BORDERLINE_RECONCILE_SECONDS": str(self.reconcile_seconds),
@@ -174,6 +182,8 @@ class Settings(BaseSettings):
             variables["BORDERLINE_DATABASE_PASSWORD_FILE"] = str(self.database_password_file)
         if self.prefect_password_file:
             variables["BORDERLINE_PREFECT_PASSWORD_FILE"] = str(self.prefect_password_file)
+        if self.ray_address:
+            variables["BORDERLINE_RAY_ADDRESS"] = self.ray_address
         return variables
 
     def prefect_environment(self) -> dict[str, str]:

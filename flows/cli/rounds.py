@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,7 +21,17 @@ def register_rounds(app: typer.Typer) -> None:
     app.command("status", rich_help_panel="Run it")(status)
 
 
-def round_command(name: Name, devices: Devices = None, nodes: Nodes = None, json: Json = False) -> None:
+def round_command(
+    name: Name,
+    runner: Annotated[
+        Literal["local", "ray"] | None, typer.Option(help="Rank in this process, or on a Ray cluster.")
+    ] = None,
+    actors: Annotated[int | None, typer.Option(help="Ray actors that rank; 0: one a GPU or core.", min=0)] = None,
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; without it Ray starts here.")] = None,
+    devices: Devices = None,
+    nodes: Nodes = None,
+    json: Json = False,
+) -> None:
     """Run one round now: retrain on today's labels, rank the pool, put the next queries on the page.
 
     `borderline up` does this by itself whenever a round's answers are in. Running it again while a round waits for
@@ -31,7 +41,8 @@ def round_command(name: Name, devices: Devices = None, nodes: Nodes = None, json
     from flows.report import terminal_reporter
     from flows.rounds import run_round
 
-    with system_store(**given(devices=devices, nodes=nodes)) as opened, terminal_reporter(silent=json) as bar:
+    asked = given(devices=devices, nodes=nodes, runner=runner, ray_actors=actors, ray_address=address)
+    with system_store(**asked) as opened, terminal_reporter(silent=json) as bar:
         project = projects.get_project(opened.database, opened.actor, name)
         outcome = run_round(opened, project.id, bar)
     say(as_json(outcome) if json else outcome.sentence)

@@ -6,30 +6,14 @@ runs' files there; only the parent opens the database.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flows.compare.units import Ended, Hear, UnitWork, carry_out
-from flows.errors import FlowError, UsageError
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from flows.errors import FlowError
+from flows.ray_cluster import Cluster, with_threads
 
 LISTEN_SECONDS = 0.2
-
-
-def _ray() -> ModuleType:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-        import ray.util.queue
-    except ImportError as error:
-        raise UsageError(
-            "expected Ray for --runner ray, got none; do: pip install 'borderline[cluster]', or --runner local"
-        ) from error
-    return ray
 
 
 class RayCrew:
@@ -43,21 +27,18 @@ class RayCrew:
     """
 
     def __init__(self, workers: int, *, device: str, check: Callable[[], None], address: str | None = None) -> None:
-        self._ray = _ray()
-        self._check, self._device = check, device
-        self._ours = not self._ray.is_initialized()
-        self._address, self._wanted = address or os.environ.get("RAY_ADDRESS"), workers
+        self._cluster = Cluster(address, workers)
+        self._ray = self._cluster.ray
+        self._check, self._device, self._wanted = check, device, workers
         self.size = max(1, workers)
         self._running: dict[Any, int] = {}
         self._hear: Hear = lambda event: None
 
     def __enter__(self) -> RayCrew:
-        if self._ours:
-            local = {} if self._address else {"num_cpus": self._wanted or None, "include_dashboard": False}
-            self._ray.init(address=self._address, log_to_driver=False, **local)
+        self._cluster.start()
         gpus = 0 if self._device == "cpu" else 1
-        self.size = self._wanted or max(1, int(self._ray.cluster_resources().get("GPU" if gpus else "CPU", 1)))
-        threads = {"env_vars": {"OMP_NUM_THREADS": "1"}} if not gpus else {}
+        self.size = self._wanted or max(1, self._cluster.has("GPU" if gpus else "CPU"))
+        threads = {} if gpus else with_threads(1)
         self._task = self._ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0, runtime_env=threads)(_work)
         self._post = self._ray.util.queue.Queue(actor_options={"num_cpus": 0})
         return self
@@ -67,8 +48,7 @@ class RayCrew:
         for task in self._running:
             self._ray.cancel(task, force=True)
         self._post.shutdown(force=True)
-        if self._ours:
-            self._ray.shutdown()
+        self._cluster.stop()
 
     def begin(self, work: UnitWork, hear: Hear) -> None:
         """Hand a unit to the cluster."""

@@ -12,7 +12,9 @@ next in order and 64 random ones in full, and if one of them should have been in
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +26,8 @@ from pipeline.attacks.deepfool import DeepFoolSettings
 from pipeline.attacks.lazy import Progress, Search
 from pipeline.data.pool import ImagePool
 from pipeline.errors import StrategyError
+
+Figures = dict[str, float | int | str]
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class NearestToBorder:
     distance: NDArray[np.float64]
     predicted: NDArray[np.int64]
     nearest: NDArray[np.int64]
-    diagnostics: dict[str, float | int | str]
+    diagnostics: Figures
 
 
 def nearest_to_border(
@@ -105,7 +109,7 @@ def nearest_to_border(
     )
 
 
-def _figures(search: Search, seconds: float, *, exhaustive: bool) -> dict[str, float | int | str]:
+def _figures(search: Search, seconds: float, *, exhaustive: bool) -> Figures:
     """Return what is kept with a round."""
     whole = np.isfinite(search.distance) & np.isfinite(search.estimate)
     ratio = search.distance[whole] / search.estimate[whole]
@@ -122,4 +126,20 @@ def _figures(search: Search, seconds: float, *, exhaustive: bool) -> dict[str, f
         "least_ratio": float(ratio.min()) if len(ratio) else 1.0,
         "seconds": round(seconds, 4),
         "inference_passes": round(seconds / max(search.seconds_looking, 1e-9), 3),
+    }
+
+
+def sum_up(figures: Sequence[Figures]) -> Figures:
+    """Return what is kept of a search done shard by shard: sums, the least slack and ratio, and each recall check.
+
+    Args:
+        figures: Of each shard, as `nearest_to_border` gives them.
+    """
+    totals = ("pool", "estimated", "attacked", "unflipped", "checked", "violations", "seconds")
+    checks = [{name: one[name] for name in ("checked", "violations", "slack")} for one in figures]
+    return {
+        **{name: figures[0][name] for name in ("search", "guarantee")},
+        **{name: sum(float(one[name]) if name == "seconds" else int(one[name]) for one in figures) for name in totals},
+        **{name: min(float(one[name]) for one in figures) for name in ("slack", "least_ratio")},
+        "checks_by_shard": json.dumps(checks),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,6 +77,23 @@ def _map_shard(path: Path) -> NDArray[np.uint8]:
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 4:
         raise FileDamaged(f"expected uint8 (N, C, S, S) in {path}, got something else; restore it from a backup")
     return array
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where the images of a pool lie, as `ImagePool` takes it: all that another process needs.
+
+    Attributes:
+        ids: int64 (N,).
+        shard: int32 (N,), positions in `paths`.
+        row: int32 (N,).
+        paths: Of the shards that hold any of the images.
+    """
+
+    ids: Ids
+    shard: NDArray[np.int32]
+    row: NDArray[np.int32]
+    paths: tuple[Path, ...]
 
 
 class ImagePool:
@@ -172,6 +190,20 @@ class ImagePool:
         pool = ImagePool.__new__(ImagePool)
         pool._set(self._ids[places], self._shard[places], self._row[places], self._shards)
         return pool
+
+    def located(self) -> Located:
+        """Return where the images lie.
+
+        Raises:
+            DataError: They lie in memory.
+        """
+        if not isinstance(self._shards, _MappedShards):
+            raise DataError(
+                "expected a pool in files, got one in memory; write its images with np.save, or ingest them"
+            )
+        used, shard = np.unique(self._shard, return_inverse=True)
+        paths = tuple(self._shards.paths[place] for place in used.tolist())
+        return Located(self._ids, shard.astype(np.int32), self._row, paths)
 
     def take(self, ids: Sequence[int] | Ids) -> torch.Tensor:
         """Read images into memory.

@@ -62,6 +62,11 @@ class FeatureStore:
         self._rows[np.searchsorted(self.ids, ids)] = values.cpu().numpy().astype(self._type.dtype)
         self._written += len(ids)
 
+    def put_rows(self, ids: Ids, rows: NDArray[Any]) -> None:
+        """Write rows (B, D) that another store of the same kind held."""
+        if len(ids):
+            self.put(ids, torch.from_numpy(np.array(rows)))
+
     def _make(self, width: int) -> NDArray[Any]:
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)

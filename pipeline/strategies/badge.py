@@ -18,7 +18,7 @@ from torch import Tensor
 from pipeline.features.embedding import require_features
 from pipeline.features.store import FeatureStore, as_float, blocks
 from pipeline.randomness import derive_seed, per_sample_uniform
-from pipeline.strategies.base import QueryContext, Selection, model_of
+from pipeline.strategies.base import Arrays, QueryContext, Selection, model_of
 from pipeline.strategies.one_pass import Block, Collector, OnePass, Wants
 from pipeline.strategies.ranking import classes_of
 
@@ -53,6 +53,15 @@ class _Factors:
         """Take in one block."""
         self.features.put(block.ids, block.need_features())
         self.errors.put(block.ids, probability_error(block.logits))
+
+    def kept(self) -> Arrays:
+        """Return both factors."""
+        return {"ids": self.features.ids, "features": self.features.rows, "errors": self.errors.rows}
+
+    def merge(self, kept: Arrays) -> None:
+        """Take in both factors of a shard."""
+        self.features.put_rows(kept["ids"], kept["features"])
+        self.errors.put_rows(kept["ids"], kept["errors"])
 
     def selection(self) -> Selection:
         """Return the picks."""

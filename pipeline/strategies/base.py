@@ -6,10 +6,10 @@ model as it found it, and neither the pool's order nor the batch size changes it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from pipeline.models.state import device_and_type
 
 Ids = NDArray[np.int64]
 Progress = Callable[[int, int, str], None]
+Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class QueryContext:
         batch_size: Images at a time; None lets the image size decide. Never changes the choice.
         round_number: Which round this is, from 1; for strategies that change from round to round.
         scratch: Folder for learned embedders, which later rounds use again; None learns them anew.
+        runner: Does the work on the pool's shards, here or elsewhere; None looks at the pool in this process.
     """
 
     pool: ImagePool
@@ -55,6 +57,27 @@ class QueryContext:
     batch_size: int | None = None
     round_number: int = 1
     scratch: Path | None = None
+    runner: ShardRunner | None = None
+
+
+class ShardTask(Protocol):
+    """A piece of a ranking that is done on one shard: a small frozen dataclass, for it travels to other machines."""
+
+    def run(self, context: QueryContext) -> Arrays:
+        """Return plain arrays about the context's pool, which is one shard."""
+        ...
+
+
+class ShardRunner(Protocol):
+    """Does a task on every shard of a pool."""
+
+    def run(self, task: ShardTask, context: QueryContext) -> Iterator[Arrays]:
+        """Yield what the task gives for each shard, in any order; each image of the context's pool is in one."""
+        ...
+
+    def leave(self, name: str, why: str) -> None:
+        """Take note that a strategy looks at the whole pool in this process instead."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from torch import Tensor
 from pipeline.errors import StrategyError
 from pipeline.randomness import derive_seed
 from pipeline.strategies.bald import mutual_information
-from pipeline.strategies.base import QueryContext, Selection
+from pipeline.strategies.base import Arrays, QueryContext, Selection
 from pipeline.strategies.one_pass import Block, Collector, OnePass, Wants
 from pipeline.strategies.ranking import TopK
 
@@ -69,7 +69,7 @@ class _Shortlist:
         self.wants = Wants(draws=strategy.draws)
         self.size = min(max(strategy.shortlist, 20 * k), len(context.pool))
         self.best = TopK(self.size + 1, self._score, descending=True, wants=self.wants)
-        self.kept: dict[int, Tensor] = {}  # id to log probabilities (S, K)
+        self.draws: dict[int, Tensor] = {}  # id to log probabilities (S, K)
 
     def _score(self, block: Block) -> Tensor:
         return mutual_information(block.need_draws(self.strategy.draws))
@@ -79,14 +79,27 @@ class _Shortlist:
         self.best.collect(block)
         draws = block.need_draws(self.strategy.draws).cpu()  # (S, B, K)
         for place, sample in enumerate(block.ids.tolist()):
-            self.kept[sample] = draws[:, place].clone()
-        if len(self.kept) > 2 * self.size + max(64, _SPARE // draws[:, 0].nbytes):
+            self.draws[sample] = draws[:, place].clone()
+        if len(self.draws) > 2 * self.size + max(64, _SPARE // draws[:, 0].nbytes):
             self._forget()
+
+    def kept(self) -> Arrays:
+        """Return the best images, with the draws of those that may be compared."""
+        ids = self._forget()
+        draws = torch.stack([self.draws[sample] for sample in ids])  # (N, S, K)
+        return {**self.best.kept(), "compared": np.array(ids), "draws": draws.numpy()}
+
+    def merge(self, kept: Arrays) -> None:
+        """Take in the best images of a shard."""
+        self.best.merge(kept)
+        draws = torch.from_numpy(np.array(kept["draws"]))  # (N, S, K)
+        self.draws |= dict(zip(kept["compared"].tolist(), draws, strict=True))
+        self._forget()
 
     def _forget(self) -> list[int]:
         found = self.best.selection()
         ids: list[int] = found.ids[: self.size].tolist()
-        self.kept = {sample: self.kept[sample] for sample in ids}
+        self.draws = {sample: self.draws[sample] for sample in ids}
         return ids
 
     def selection(self) -> Selection:
@@ -94,7 +107,7 @@ class _Shortlist:
         found = self.best.selection()
         ids = sorted(self._forget())
         order = np.argsort(found.ids[: len(ids)])
-        draws = torch.stack([self.kept[sample] for sample in ids]).exp()  # (N, S, K)
+        draws = torch.stack([self.draws[sample] for sample in ids]).exp()  # (N, S, K)
         single = torch.from_numpy(found.scores[: len(ids)][order])
         places, scores = pick_jointly(draws, single, self.k, self.strategy.outcomes, self.seed)
         chosen = order[places]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.errors import StrategyError
 from pipeline.features.embedding import SOURCES, Embedder, source_of
 from pipeline.features.store import FeatureStore
-from pipeline.strategies.base import QueryContext, Selection, check_request
+from pipeline.strategies.base import Arrays, QueryContext, Selection, check_request
 from pipeline.strategies.one_pass import Block, Collector, OnePass, Wants
 from pipeline.strategies.ranking import classes_of
 
@@ -80,11 +80,20 @@ class ByFeatures(OnePass):
         if source == "model":
             return super().select(context, k)
         embedder = Embedder(context, source, self.backbone, self.weights)
-        return self._select(context, embedder, embedder.store(context.pool), k)
+        return self._select(context, embedder, self._embedded(context, embedder), k)
 
     def collector(self, context: QueryContext, k: int) -> Collector:
         """Return what writes the model's features down and chooses in the end."""
         return _Writer(self, context, k)
+
+    def _embedded(self, context: QueryContext, embedder: Embedder) -> FeatureStore:
+        """Return the pool's features by a network that is not the model, which the parent has learned or read."""
+        if context.runner is None or context.scratch is None:
+            return embedder.store(context.pool)
+        store = FeatureStore(context.pool.ids, context.scratch)
+        for part in context.runner.run(EmbedShard(embedder.source, self.backbone, self.weights), context):
+            store.put_rows(part["ids"], part["features"])
+        return store
 
     def _select(self, context: QueryContext, embedder: Embedder, pool: FeatureStore, k: int) -> Selection:
         space = Space(context, pool, _labeled_features(context, embedder, pool.rows.shape[1]))
@@ -101,6 +110,20 @@ class ByFeatures(OnePass):
         )
 
 
+@dataclass(frozen=True)
+class EmbedShard:
+    """Features of a shard by a network that is not the model; a learned one is read from the scratch folder."""
+
+    source: str
+    backbone: str
+    weights: str
+
+    def run(self, context: QueryContext) -> Arrays:
+        """Return ids and features."""
+        store = Embedder(context, self.source, self.backbone, self.weights).store(context.pool)
+        return {"ids": store.ids, "features": store.rows}
+
+
 class _Writer:
     """Writes the features of each block into the store."""
 
@@ -113,6 +136,12 @@ class _Writer:
 
     def collect(self, block: Block) -> None:
         self.store.put(block.ids, block.need_features())
+
+    def kept(self) -> Arrays:
+        return {"ids": self.store.ids, "features": self.store.rows}
+
+    def merge(self, kept: Arrays) -> None:
+        self.store.put_rows(kept["ids"], kept["features"])
 
     def selection(self) -> Selection:
         return self.strategy._select(self.context, self.embedder, self.store, self.k)

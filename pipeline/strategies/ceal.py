@@ -14,8 +14,8 @@ import numpy as np
 from torch import Tensor
 
 from pipeline.errors import StrategyError
-from pipeline.strategies.base import QueryContext, Selection
-from pipeline.strategies.one_pass import Block, Collector, OnePass, Wants
+from pipeline.strategies.base import Arrays, QueryContext, Selection
+from pipeline.strategies.one_pass import Block, Collector, OnePass, Wants, joined, split
 from pipeline.strategies.ranking import Ranked, TopK
 from pipeline.strategies.uncertainty import Entropy, LeastConfidence, Margin, entropy
 
@@ -76,6 +76,15 @@ class _BothEnds:
         """Take in one block."""
         self.asked.collect(block)
         self.sure.collect(block)
+
+    def kept(self) -> Arrays:
+        """Return both ends."""
+        return joined([self.asked.kept(), self.sure.kept()])
+
+    def merge(self, kept: Arrays) -> None:
+        """Take in both ends of a shard."""
+        self.asked.merge(split(kept, 0))
+        self.sure.merge(split(kept, 1))
 
     def selection(self) -> Selection:
         """Return the images to ask, and pseudo-labels for others."""

@@ -16,6 +16,7 @@ from pipeline.errors import StrategyError
 from pipeline.strategies.base import QueryContext, Selection, Strategy, check_request
 from pipeline.strategies.ranking import classes_of
 from pipeline.strategies.reorder import taken
+from pipeline.strategies.shards import select
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class ClassBalanced:
 
     needs_model: ClassVar[bool] = True
     makes_copies: ClassVar[bool] = False
+    spreads: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.base.makes_copies:
@@ -47,7 +49,7 @@ class ClassBalanced:
     def select(self, context: QueryContext, k: int) -> Selection:
         """Return k images."""
         check_request(self, context, k)
-        ranked = self.base.select(context, min(self.shortlist * k, len(context.pool)))
+        ranked = select(self.base, context, min(self.shortlist * k, len(context.pool)))
         if (ranked.predicted < 0).any():  # a strategy of one's own may not say
             predicted, nearest = classes_of(context, ranked.ids)
             ranked = replace(ranked, predicted=predicted, nearest=nearest)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.strategies.base import Selection
-from pipeline.strategies.one_pass import Block, Wants
+from pipeline.strategies.base import Arrays, QueryContext, Selection
+from pipeline.strategies.one_pass import Block, Collector, Wants
 from pipeline.strategies.ranking import two_highest_of
 from pipeline.strategies.uncertainty import doubt
 
@@ -34,6 +36,23 @@ def by_turns(ids: Ids, doubts: NDArray[np.float64], predicted: Ids, most: int) -
     classes = predicted[order]
     turn = np.arange(len(order)) - np.searchsorted(classes, classes)  # place within the class
     return np.asarray(order[np.lexsort((ids[order], doubts[order], turn))][:most])
+
+
+@dataclass(frozen=True)
+class SureImages:
+    """What is wanted of a look for the surest images.
+
+    Attributes:
+        confidence: Least probability of the predicted class, from 0 to 1.
+        without: int64, ids that are left out.
+    """
+
+    confidence: float
+    without: Ids
+
+    def collector(self, _context: QueryContext, k: int) -> Collector:
+        """Return what keeps about k images."""
+        return Surest(k, self.confidence, self.without)
 
 
 class Surest:
@@ -63,6 +82,19 @@ class Surest:
         self._nearest = np.concatenate([self._nearest, second])
         if len(self._ids) > 2 * self.most + _SPARE:
             self._keep_best()
+
+    def kept(self) -> Arrays:
+        """Return the best so far."""
+        self._keep_best()
+        return {"ids": self._ids, "doubts": self._doubts, "predicted": self._predicted, "nearest": self._nearest}
+
+    def merge(self, kept: Arrays) -> None:
+        """Take in the best of a shard."""
+        self._ids = np.concatenate([self._ids, kept["ids"]])
+        self._doubts = np.concatenate([self._doubts, kept["doubts"]])
+        self._predicted = np.concatenate([self._predicted, kept["predicted"]])
+        self._nearest = np.concatenate([self._nearest, kept["nearest"]])
+        self._keep_best()
 
     def selection(self) -> Selection:
         """Return the images, of each class in turn the surest left; the score is log(1 - p1), smallest first."""

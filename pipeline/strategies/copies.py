@@ -18,6 +18,7 @@ from pipeline.augmentation.distances import longest_push, within
 from pipeline.data.transforms import to_float
 from pipeline.errors import StrategyError
 from pipeline.strategies.base import QueryContext, Selection, Strategy, can_merge, check_request, model_of
+from pipeline.strategies.shards import select
 
 Kind = Literal["deepfool", "fgsm", "bim"]
 Made = Literal["once", "anew"]
@@ -85,6 +86,7 @@ class WithCopies:
     rounds: int | None = None
 
     makes_copies: ClassVar[bool] = True
+    spreads: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.base.makes_copies:
@@ -121,7 +123,7 @@ class WithCopies:
     def select(self, context: QueryContext, k: int) -> Selection:
         """Return the base's selection, with copies when there is a model."""
         check_request(self, context, k)
-        chosen = self.base.select(context, k)
+        chosen = select(self.base, context, k)
         if context.model is None:
             return chosen
         made = self.push(context, context.pool.take(chosen.ids))

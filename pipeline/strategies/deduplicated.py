@@ -17,6 +17,7 @@ from pipeline.features.embedding import Embedder
 from pipeline.features.neighbors import NeighborIndex
 from pipeline.strategies.base import QueryContext, Selection, Strategy, check_request
 from pipeline.strategies.reorder import taken
+from pipeline.strategies.shards import select
 
 _SIDE = 16
 _NEAR = 64  # neighbors of an image that may be its duplicates
@@ -46,6 +47,7 @@ class Deduplicated:
     most: int = 10_000
 
     makes_copies: ClassVar[bool] = False
+    spreads: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.base.makes_copies:
@@ -72,7 +74,7 @@ class Deduplicated:
         most = min(max(self.most, k), len(context.pool))
         wanted = self.shortlist * k
         while True:
-            ranked = self.base.select(context, min(wanted, most))
+            ranked = select(self.base, context, min(wanted, most))
             kept, left_out = keep_different(self._vectors(context, ranked.ids), self.similarity, k)
             if len(kept) == k or wanted >= most:
                 break

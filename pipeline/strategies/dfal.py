@@ -6,12 +6,13 @@ code looked at 300 random images a round; here the search is exact. `dfal` is `d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.attacks.border import Norm
 from pipeline.attacks.deepfool import DeepFoolSettings
-from pipeline.attacks.search import nearest_to_border
+from pipeline.attacks.search import Figures, nearest_to_border, sum_up
 from pipeline.strategies.base import QueryContext, Selection, check_request, model_of
 
 
@@ -65,3 +66,7 @@ class DFAL0:
             nearest=found.nearest,
             diagnostics=found.diagnostics,
         )
+
+    def sum_up(self, figures: Sequence[Figures]) -> Figures:
+        """Return the figures of a search shard by shard."""
+        return sum_up(figures)

@@ -10,8 +10,9 @@ import numpy as np
 
 from pipeline.errors import StrategyError
 from pipeline.strategies.base import QueryContext, Selection, Strategy, check_request
-from pipeline.strategies.one_pass import Collector, OnePass, look
+from pipeline.strategies.one_pass import Collector, OnePass, collected
 from pipeline.strategies.reorder import pseudo_labels
+from pipeline.strategies.shards import select
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class Mixed:
     parts: tuple[tuple[Strategy, float], ...]
 
     makes_copies: ClassVar[bool] = False
+    spreads: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         shares = [share for _, share in self.parts]
@@ -75,17 +77,18 @@ class Mixed:
 
     def _of_each(self, context: QueryContext, k: int) -> list[Selection]:
         """Return k images of each part; those that read the pool once read it together."""
-        collectors: dict[int, Collector] = {}
+        together: dict[int, OnePass] = {}
         if context.model is not None:
-            collectors = {
-                place: part.collector(context, k)
+            together = {
+                place: part
                 for place, (part, _) in enumerate(self.parts)
                 if isinstance(part, OnePass) and getattr(part, "features", "auto") in ("auto", "model")
             }
-        if collectors:
-            look(context, list(collectors.values()))
+        collectors: dict[int, Collector] = {}
+        if together:
+            collectors = dict(zip(together, collected(context, list(together.values()), k), strict=True))
         return [
-            collectors[place].selection() if place in collectors else part.select(context, k)
+            collectors[place].selection() if place in collectors else select(part, context, k)
             for place, (part, _) in enumerate(self.parts)
         ]
 

@@ -1,14 +1,15 @@
 """One look at the pool feeds every strategy that wants to see it: logits, features, networks drawn by dropout.
 
 A strategy gives a collector, which sees the pool block by block and keeps what it needs: the k best so far, or features
-in a memory map. Collectors of several strategies share one look.
+in a memory map. Collectors of several strategies share one look. Where the context has a runner, each shard is looked
+at by collectors of its own, and what these kept is merged.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -23,7 +24,7 @@ from pipeline.features.embedding import require_features
 from pipeline.models.mc_dropout import DropoutDraws
 from pipeline.models.state import borrowed, device_and_type
 from pipeline.randomness import derive_seed
-from pipeline.strategies.base import QueryContext, Selection, check_request, model_of
+from pipeline.strategies.base import Arrays, QueryContext, Selection, check_request, model_of
 from pipeline.training.inference import inference_batch
 
 _ROWS = 2048  # images times draws that pass a network together
@@ -86,8 +87,24 @@ class Collector(Protocol):
         """Take in one block."""
         ...
 
+    def kept(self) -> Arrays:
+        """Return what it keeps of a shard: enough that the choice from all shards is that from the pool."""
+        ...
+
+    def merge(self, kept: Arrays) -> None:
+        """Take in what a collector of its kind kept of a shard."""
+        ...
+
     def selection(self) -> Selection:
-        """Return the choice, after the last block."""
+        """Return the choice, after the last block or shard."""
+        ...
+
+
+class Collects(Protocol):
+    """What gives collectors: a small frozen dataclass."""
+
+    def collector(self, context: QueryContext, k: int) -> Collector:
+        """Return what sees the context's pool and chooses k images."""
         ...
 
 
@@ -97,6 +114,7 @@ class OnePass(ABC):
     name: ClassVar[str]
     needs_model: ClassVar[bool] = True
     makes_copies: ClassVar[bool] = False
+    spreads: ClassVar[bool] = True
 
     @abstractmethod
     def collector(self, context: QueryContext, k: int) -> Collector:
@@ -105,13 +123,52 @@ class OnePass(ABC):
     def select(self, context: QueryContext, k: int) -> Selection:
         """Return the k images to ask."""
         check_request(self, context, k)
-        collector = self.collector(context, k)
-        look(context, [collector])
+        [collector] = collected(context, [self], k)
         return collector.selection()
 
 
+def collected(context: QueryContext, makers: Sequence[Collects], k: int) -> list[Collector]:
+    """Return collectors that have seen the context's pool: in this process, or merged from its runner's shards."""
+    collectors = [maker.collector(context, k) for maker in makers]
+    if context.runner is None:
+        look(context, collectors)
+        return collectors
+    for part in context.runner.run(LookAtShard(tuple(makers), k), context):
+        for place, collector in enumerate(collectors):
+            collector.merge(split(part, place))
+    return collectors
+
+
+@dataclass(frozen=True)
+class LookAtShard:
+    """One look at a shard, for some collectors."""
+
+    makers: tuple[Collects, ...]
+    k: int
+
+    def run(self, context: QueryContext) -> Arrays:
+        """Return what the collectors keep, each array's name with its collector's place before it."""
+        collectors = collected(replace(context, runner=None), self.makers, self.k)
+        return joined([collector.kept() for collector in collectors])
+
+
+def joined(parts: Sequence[Arrays]) -> Arrays:
+    """Return several collectors' arrays in one; `split` takes them apart."""
+    return {f"{place}/{name}": array for place, part in enumerate(parts) for name, array in part.items()}
+
+
+def split(arrays: Arrays, place: int) -> Arrays:
+    """Return the arrays of the collector at a place.
+
+    >>> split(joined([{"a": np.zeros(1)}, {"a": np.ones(1)}]), 1)["a"].tolist()
+    [1.0]
+    """
+    start = f"{place}/"
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+
+
 def look(context: QueryContext, collectors: Sequence[Collector]) -> None:
-    """Read the context's pool once and show it to the collectors.
+    """Read the context's pool once, in this process, and show it to the collectors.
 
     The model runs in eval mode and is handed back as it was; one batch is in memory at a time.
 

@@ -20,6 +20,7 @@ class RandomSampling:
     needs_model: ClassVar[bool] = False
     makes_copies: ClassVar[bool] = False
     mergeable: ClassVar[bool] = True
+    spreads: ClassVar[bool] = True  # it looks at no image: there is nothing to give away
 
     def select(self, context: QueryContext, k: int) -> Selection:
         """Return k random images, with the model's classes where there is a model."""

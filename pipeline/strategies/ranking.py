@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.data.pool import ImagePool
 from pipeline.errors import StrategyError
-from pipeline.strategies.base import QueryContext, Selection, Strategy, can_merge, check_request, take_best
+from pipeline.strategies.base import Arrays, QueryContext, Selection, take_best
 from pipeline.strategies.one_pass import Block, Collector, OnePass, Wants, look
 
 _SPARE = 1 << 14  # rows kept before the worst are thrown away
+_NAMES = ("ids", "scores", "predicted", "nearest")
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,20 @@ class Best:
 
     def add(self, ids: NDArray[np.int64], scores: Tensor, first: Tensor, second: Tensor) -> None:
         """Take in images: ids, scores, predicted and nearest other classes, (B,) each."""
-        values = scores.double().cpu().numpy()
-        self._rows.append(_Rows(ids, values, first.cpu().numpy(), second.cpu().numpy()))
-        self._count += len(values)
+        self._add(_Rows(ids, scores.double().cpu().numpy(), first.cpu().numpy(), second.cpu().numpy()))
+
+    def kept(self) -> Arrays:
+        """Return the best so far, as arrays."""
+        best = self._best()
+        return {name: getattr(best, name) for name in _NAMES}
+
+    def merge(self, kept: Arrays) -> None:
+        """Take in the best of a shard."""
+        self._add(_Rows(*(kept[name] for name in _NAMES)))
+
+    def _add(self, rows: _Rows) -> None:
+        self._rows.append(rows)
+        self._count += len(rows.ids)
         if self._count > 2 * self.k + _SPARE:
             self._rows = [self._best()]
             self._count = self.k
@@ -65,8 +76,7 @@ class Best:
         )
 
     def _best(self) -> _Rows:
-        names = ("ids", "scores", "predicted", "nearest")
-        rows = _Rows(*(np.concatenate([getattr(part, name) for part in self._rows]) for name in names))
+        rows = _Rows(*(np.concatenate([getattr(part, name) for part in self._rows]) for name in _NAMES))
         return rows.at(take_best(rows.ids, rows.scores, self.k, largest=self.descending))
 
 
@@ -87,6 +97,14 @@ class TopK:
     def collect(self, block: Block) -> None:
         """Take in the scores of one block."""
         self.best.add(block.ids, self.score(block), *two_highest_of(block.logits))
+
+    def kept(self) -> Arrays:
+        """Return the best so far."""
+        return self.best.kept()
+
+    def merge(self, kept: Arrays) -> None:
+        """Take in the best of a shard."""
+        self.best.merge(kept)
 
     def selection(self) -> Selection:
         """Return the best."""
@@ -147,31 +165,12 @@ def merge_selections(parts: Sequence[Selection], k: int) -> Selection:
     )
 
 
-def select_in_shards(strategy: Strategy, context: QueryContext, k: int, shards: Iterable[ImagePool]) -> Selection:
-    """Rank shard by shard and merge: the same choice as `strategy.select` over the whole pool, for scores.
-
-    Args:
-        strategy: One with `mergeable`, whose scores of an image do not depend on the others: every `Ranked`, `dfal`
-            and its kin, EGL, random_sampling; not those that choose a varied batch or return pseudo-labels.
-        context: Its pool is the whole one.
-        k: How many.
-        shards: Parts of the pool, each image in one.
-    """
-    check_request(strategy, context, k)
-    if not can_merge(strategy):
-        raise StrategyError(
-            f"expected a strategy whose shards merge, got {strategy.name}, which compares images; give it the pool"
-        )
-    parts = [strategy.select(replace(context, pool=shard), min(k, len(shard))) for shard in shards if len(shard)]
-    return merge_selections(parts, k)
-
-
 def classes_of(context: QueryContext, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the model's class and the nearest other class of some images, int64 (k,) each; -1 without a model."""
     if context.model is None or not len(ids):
         return np.full(len(ids), -1), np.full(len(ids), -1)
     everything = TopK(len(ids), lambda block: block.logits[:, 0], descending=False, wants=Wants())
-    look(replace(context, pool=context.pool.subset(ids), on_progress=None), [everything])
+    look(replace(context, pool=context.pool.subset(ids), on_progress=None), [everything])  # a few images: here
     found = everything.selection()
     place = np.argsort(found.ids)[np.searchsorted(np.sort(found.ids), ids)]
     return found.predicted[place], found.nearest[place]

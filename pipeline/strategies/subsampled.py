@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.errors import StrategyError
 from pipeline.randomness import derive_seed, per_sample_uniform
 from pipeline.strategies.base import QueryContext, Selection, Strategy, check_request
+from pipeline.strategies.shards import select
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class Subsampled:
     size: int = 2000
 
     makes_copies: ClassVar[bool] = False
+    spreads: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.base.makes_copies:
@@ -48,5 +50,5 @@ class Subsampled:
         ids = np.asarray(context.pool.ids)
         chance = per_sample_uniform(derive_seed(context.seed, "subsampled"), ids, "subsampled")
         some = context.pool.subset(ids[np.lexsort((ids, chance))[: max(k, self.size)]])
-        found = self.base.select(replace(context, pool=some), k)
+        found = select(self.base, replace(context, pool=some), k)
         return replace(found, diagnostics={**found.diagnostics, "looked_at": len(some)})

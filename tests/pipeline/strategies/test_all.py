@@ -16,8 +16,8 @@ from pipeline.data.pool import ImagePool
 from pipeline.errors import StrategyError
 from pipeline.models.registry import build_model
 from pipeline.strategies.base import QueryContext, Selection, take_best
-from pipeline.strategies.ranking import select_in_shards
 from pipeline.strategies.registry import get_strategy
+from pipeline.strategies.shards import ShardsHere, select
 from tests.pipeline.strategies import slow
 from tests.pipeline.toys import CPU, stripes, trained
 
@@ -29,7 +29,7 @@ class Row:
     Attributes:
         spec: What is typed.
         slow: The reference.
-        ranked: Whether an image's score depends on that image alone, so that shards merge.
+        ranked: Whether an image's score depends on that image alone.
         compared: How many picks are compared; sums over outcomes grow with each.
         random: Whether chance decides among equal images.
     """
@@ -191,15 +191,20 @@ def test_equal_images_are_ordered_by_id(row: Row, context: QueryContext) -> None
     assert found.ids.tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("row", [row for row in TABLE if row.ranked], ids=lambda row: row.spec)
-def test_shards_merge_to_the_answer_of_one_pass(row: Row, context: QueryContext) -> None:
+@every
+@pytest.mark.parametrize("size", [9, 50, 120])
+def test_shards_merge_to_the_answer_of_one_pass(row: Row, size: int, context: QueryContext) -> None:
     strategy = get_strategy(row.spec)
     whole = strategy.select(context, 20)
-    shards = [context.pool.subset(part) for part in np.array_split(context.pool.ids, [9, 60, 60])]
-    merged = select_in_shards(strategy, context, 20, shards)
+    runner = ShardsHere(size)
+    merged = select(strategy, replace(context, runner=runner), 20)
     assert equal(whole, merged)
+    assert not runner.left
     if whole.copies is not None and merged.copies is not None:
         assert torch.allclose(whole.copies, merged.copies)
+    if whole.pseudo_ids is not None and merged.pseudo_ids is not None:
+        assert np.array_equal(whole.pseudo_ids, merged.pseudo_ids)
+    assert (whole.copies is None, whole.pseudo_ids is None) == (merged.copies is None, merged.pseudo_ids is None)
 
 
 @every

@@ -21,8 +21,9 @@ from pipeline.strategies.batch_bald import pick_jointly
 from pipeline.strategies.deduplicated import keep_different
 from pipeline.strategies.mixed import Mixed
 from pipeline.strategies.probcover import ProbCover, greedy_cover
-from pipeline.strategies.ranking import Best, merge_selections, select_in_shards
+from pipeline.strategies.ranking import Best, merge_selections
 from pipeline.strategies.registry import get_strategy
+from pipeline.strategies.shards import ShardsHere, select_in_shards
 from pipeline.strategies.uncertainty import Margin
 from tests.pipeline.strategies import slow
 from tests.pipeline.toys import stripes, trained
@@ -147,7 +148,7 @@ def test_a_mix_keeps_the_figures_of_its_parts() -> None:
 def test_what_compares_images_is_not_merged_from_shards(spec: str) -> None:
     context = context_of()
     with pytest.raises(StrategyError, match="whose shards merge"):
-        select_in_shards(get_strategy(spec), context, 4, [context.pool])
+        select_in_shards(get_strategy(spec), replace(context, runner=ShardsHere(4)), 4)
 
 
 def test_selections_of_different_directions_do_not_merge() -> None:
