@@ -108,7 +108,8 @@ def test_what_eight_writers_had_saved_is_in_the_backup_on_both_engines(
         until(lambda: sum(path.exists() and path.stat().st_size > 0 for path in acks) >= 2 and len(acknowledged()) > 40)
         before = acknowledged()
         report = save(keep, tmp_path / "backups")
-        until(lambda: len(acknowledged()) > len(before) + 5)  # they went on all the while
+        by_then = len(acknowledged())
+        until(lambda: len(acknowledged()) > by_then + WRITERS)  # each may have had one under way
     assert verify(tmp_path / "backups", QUIET).problems == ()
     assert report.manifest.engine == keep.database.dialect
     name = postgresql_server.create(postgresql_template)
@@ -119,7 +120,7 @@ def test_what_eight_writers_had_saved_is_in_the_backup_on_both_engines(
                 events = select(AnnotationEventRow.answer_id)
                 there = set(restored.read(lambda session, events=events: session.scalars(events).all()))
                 assert before <= there
-                assert there < acknowledged()  # and the writers were ahead of it when they ended
+                assert len(there) < len(acknowledged())  # the writers went on
                 assert labels.rebuild(restored) == Scene(restored, scene.system, scene.ada, scene.project).labels()
                 assert (inspection.damage(restored), inspection.missing_rules(restored)) == ([], [])
                 for file in inspection.stored_files(restored):
