@@ -11,6 +11,10 @@ from flows.errors import FlowError, UsageError
 if TYPE_CHECKING:
     from types import ModuleType
 
+logger = logging.getLogger(__name__)
+
+_STARTS = 3  # Ray gives itself 15 seconds for a part of its start, which a busy machine does not always keep
+
 
 def import_ray() -> ModuleType:
     """Return Ray.
@@ -20,7 +24,6 @@ def import_ray() -> ModuleType:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine takes longer than Ray's 30 s
     try:
         import ray
         import ray.util.queue
@@ -50,16 +53,21 @@ class Cluster:
         Raises:
             FlowError: Ray does not start, or nobody answers at the address.
         """
-        if not self.ours:
+        if self.ray.is_initialized():
             return
         local = {} if self.address else {"num_cpus": self.cores or None, "include_dashboard": False}
-        try:
-            self.ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR, **local)
-        except Exception as error:  # Ray raises plain ones, too
-            where = f"at {self.address}" if self.address else "on this machine"
-            raise FlowError(
-                f"expected to reach Ray {where}, got: {error}; start it there, or give --runner local"
-            ) from error
+        for left in reversed(range(1 if self.address else _STARTS)):
+            try:
+                self.ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR, **local)
+                return
+            except Exception as error:  # Ray raises plain ones, too
+                if left:
+                    logger.warning("Ray did not start, as on a busy machine; it is tried again: %s", error)
+                    continue
+                where = f"at {self.address}" if self.address else "on this machine"
+                raise FlowError(
+                    f"expected to reach Ray {where}, got: {error}; start it there, or give --runner local"
+                ) from error
 
     def stop(self) -> None:
         """Leave; what still runs for us there ends."""

@@ -75,6 +75,7 @@ class RayShards:
         self.weights, self.folder, self.device, self.wanted, self.size = weights, folder, device, actors, size
         self.cluster = Cluster(address)
         self.passes: list[Pass] = []
+        self._told = (0, 0, "")
         self.left: dict[str, str] = {}
 
     def __enter__(self) -> RayShards:
@@ -135,6 +136,7 @@ class RayShards:
     def _pass(self, assignment: Assignment, context: QueryContext, size: int, made: Pass) -> Iterator[Arrays]:
         began, done, total = time.perf_counter(), 0, len(context.pool)
         stop = threading.Event()
+        self._told = (0, 0, f"starting {made.actors} actors")
         try:
             for place, row in enumerate(self._listen(self._dataset(assignment, context, size, made), context, stop)):
                 seconds, now = float(row["seconds"]), time.perf_counter()
@@ -144,8 +146,8 @@ class RayShards:
                 yield from _given(row)
                 made.merge_seconds += time.perf_counter() - now
                 done = min(total, done + size)
-                if context.on_progress is not None:
-                    context.on_progress(done, total, f"looking at the pool with {made.actors} actors")
+                self._told = (done, total, f"looking at the pool with {made.actors} actors")
+                self._tell(context)
         finally:
             stop.set()
             made.seconds = time.perf_counter() - began
@@ -164,21 +166,23 @@ class RayShards:
             num_cpus=made.threads,
             num_gpus=1 if assignment.device == "cuda" else 0,
             runtime_env=with_threads(made.threads),
-            max_restarts=RETRIES,
-            max_task_retries=RETRIES,
+            ray_remote_args_fn=_with_retries,
         )
+
+    def _tell(self, context: QueryContext) -> None:
+        """Tell how far it is; raises to stop."""
+        if context.on_progress is not None:
+            context.on_progress(*self._told)
 
     def _listen(self, dataset: Any, context: QueryContext, stop: threading.Event) -> Iterator[Row]:
         """Yield rows as they come, and ask between them whether to go on."""
         post: queue.Queue[Row | Exception | None] = queue.Queue()
         threading.Thread(target=_read, args=(dataset, post, stop), name="ray-shards", daemon=True).start()
-        last = (0, 0, "starting the actors")
         while True:
             try:
                 got = post.get(timeout=LISTEN_SECONDS)
             except queue.Empty:
-                if context.on_progress is not None and not stop.is_set():
-                    context.on_progress(*last)
+                self._tell(context)
                 continue
             if got is None:
                 return
@@ -200,6 +204,10 @@ def shard_size(images: int, actors: int) -> int:
     """
     even = math.ceil(images / (2 * actors) / _STEP) * _STEP
     return max(_STEP, min(SHARD, even))
+
+
+def _with_retries() -> dict[str, Any]:
+    return {"max_restarts": RETRIES, "max_task_retries": RETRIES}
 
 
 def _read(dataset: Any, post: queue.Queue[Row | Exception | None], stop: threading.Event) -> None:
