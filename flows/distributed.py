@@ -118,7 +118,7 @@ def train_together(settings: Settings, launch: Launch, order: WorkOrder, reporte
             launch = Launch(**{**asdict(launch), "name": f"borderline-{folder.name}"})
             work_order.write_order(folder, order, asdict(launch) if launch.nodes > 1 else None)
             code = _run(settings, launch, folder, reporter)
-            report = _result(folder, order, code, settings.log_folder)
+            report = result_of(folder, order, code, settings.log_folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return report
@@ -194,7 +194,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def _result(folder: Path, order: WorkOrder, code: int, logs: Path) -> TrainingReport:
+def result_of(folder: Path, order: WorkOrder, code: int, logs: Path) -> TrainingReport:
+    """Put the trained weights in place and return the report, or raise as `train_together` does."""
     wrong = work_order.read_error(folder)
     if wrong is not None:
         raise TrainingError(wrong)

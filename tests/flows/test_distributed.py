@@ -18,7 +18,7 @@ import torch
 from pydantic import ValidationError
 
 from db import model_versions
-from flows.distributed import Launch, TrainingLost, clear_left_over, launch_of, train_together
+from flows.distributed import Launch, TrainingLost, clear_left_over, launch_of, result_of, train_together
 from flows.errors import Canceled, UsageError
 from flows.locks import file_lock
 from flows.processes import any_port
@@ -27,7 +27,7 @@ from flows.settings import Settings
 from flows.store import Store
 from flows.training_host import train_along
 from pipeline.errors import TrainingError
-from pipeline.training import work_order
+from pipeline.training import work_order, worker
 from pipeline.training.recipes import RECIPES
 from pipeline.training.supervised import train
 from pipeline.training.work_order import WorkOrder
@@ -169,12 +169,19 @@ def test_two_hosts_meet(settings: Settings, tmp_path: Path) -> None:
     assert furthest(wanted.model.state_dict(), alone(tmp_path, 24)) < 2e-3
 
 
-def test_an_order_that_cannot_be_carried_out_says_why(settings: Settings, tmp_path: Path) -> None:
-    three, small = Launch(devices=3, nodes=1), replace(RECIPE, batch_size=2)
-    with pytest.raises(TrainingError, match="at most 2 processes for batches of 2 images, got 3"):
-        train_together(settings, three, order(tmp_path, recipe=small), SilentReporter())
+def test_an_order_that_cannot_be_carried_out_says_why(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(TrainingError, match="without adversarial training"):
         train_together(settings, TWO, order(tmp_path, recipe=RECIPES["trades"]), SilentReporter())
+    wanted = order(tmp_path)
+    work_order.write_order(tmp_path, wanted)
+    monkeypatch.setattr(sys, "argv", ["worker", str(tmp_path)])
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    with pytest.raises(SystemExit):
+        worker.main()
+    with pytest.raises(TrainingError, match="started by torchrun"):
+        result_of(tmp_path, wanted, 1, settings.log_folder)
 
 
 def test_retrain_on_two_devices(run: Callable[..., Said], store: Store) -> None:
