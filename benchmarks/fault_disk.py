@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import text
@@ -36,7 +38,7 @@ def _until_full(team: Crew) -> bool:
 def _limited(place: Stand, times: int, limit: str) -> Outcome:
     """Let all work against a limit until nothing goes any more, make room, and go on."""
     injected = 0
-    with crew(place, 60 * times + 40) as team, place.open() as database:
+    with crew(place, 30 * times + 24) as team, place.open() as database:
         for _ in range(times):
             with database.engine.connect() as connection:
                 pages = int(connection.execute(text("PRAGMA page_count")).scalar_one())
@@ -105,32 +107,39 @@ def no_small_disk() -> str:
 )
 def postgresql_disk_full(place: Stand, times: int) -> Outcome:
     """Fill the disk below a server again and again."""
-    where = place.home.parent / "small"
-    where.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(where)], check=True)
-    (where / "server").mkdir()
-    cluster, injected = Cluster(folder=where / "server"), 0
-    try:
-        place.server.stop()
-        cluster.copy_from(place.server)
-        cluster.start()
-        small = Stand(POSTGRESQL, cluster.admin, place.home, cluster)
+    place.server.stop()
+    with _on_small_disk(place) as cluster:
+        small, injected = Stand(POSTGRESQL, cluster.admin, place.home, cluster), 0
         with crew(small, 60 * times + 60) as team:
             for _ in range(times):
                 if not team.busy:
                     team.start()
                 team.wait_for_answers(10)
-                ballast = where / "ballast"
+                ballast = cluster.folder / "ballast"
                 _fill(ballast)
                 injected += _until_full(team)
                 ballast.unlink()
                 if not cluster.is_up():
                     cluster.start()
             return Outcome(injected, team.finish())
+
+
+@contextmanager
+def _on_small_disk(place: Stand) -> Iterator[Cluster]:
+    """A copy of a stand's server whose folder is a small file system."""
+    cluster = Cluster()
+    owner = cluster.folder.stat()
+    options = f"size={SMALL_DISK},mode=0700,uid={owner.st_uid},gid={owner.st_gid}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(cluster.folder)], check=True)
+    try:
+        cluster.copy_from(place.server)
+        cluster.start()
+        yield cluster
     finally:
         if cluster.is_up():
             cluster.crash()
-        subprocess.run(["umount", "-l", str(where)], check=True)
+        subprocess.run(["umount", "-l", str(cluster.folder)], check=True)
+        cluster.remove()
 
 
 def _fill(ballast: Path) -> None:

@@ -21,7 +21,7 @@ PG_CRASH = {"engines": (POSTGRESQL,)}
 
 def queries_for(times: int) -> int:
     """Return how many queries keep a crew busy through so many faults."""
-    return 40 + 12 * times
+    return 24 + 10 * times
 
 
 @fault("writer killed at random", "SIGKILL of a process that answers, at a random moment", count=120, small=6)

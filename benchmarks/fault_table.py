@@ -45,6 +45,10 @@ class Stand:
         """Open the store, whose tables are there."""
         return Database.open(self.url, home=self.home, migrate=False)
 
+    def __reduce__(self) -> tuple[type[Stand], tuple[Any, ...]]:
+        """Travel to another process without the server, which is this one's to crash."""
+        return Stand, (self.engine, self.url, self.home)
+
     @property
     def server(self) -> Cluster:
         """The PostgreSQL server.

@@ -109,9 +109,9 @@ class Proxy:
 
 
 @contextmanager
-def proxied(folder: Path) -> Iterator[Proxy]:
+def proxied(folder: Path | str) -> Iterator[Proxy]:
     """A proxy before the server whose socket lies in a folder."""
-    proxy = Proxy(folder / ".s.PGSQL.5432")
+    proxy = Proxy(Path(folder) / ".s.PGSQL.5432")
     try:
         yield proxy
     finally:

@@ -178,7 +178,7 @@ def settings_for(home: Path, *, url: str | None = None) -> Settings:
     apart = f"http://127.0.0.1:{prefect}/api" if url else None
     return Settings(
         home=home, database_url=url, port=any_port(), prefect_port=prefect, prefect_api_url=apart, device="cpu",
-        workers=1, reconcile_seconds=20,
+        workers=1,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline.data import pool as pool_module
 from pipeline.data.pool import ImagePool
 from pipeline.errors import DataError, FileDamaged
+from pipeline.files import sha256_file
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -189,3 +190,37 @@ def test_the_pool_needs_no_pillow():
     code = "import sys, pipeline.data.pool; print([name for name in ('PIL', 'sklearn') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True, capture_output=True, text=True)
     assert result.stdout.strip() == "[]"
+
+
+def hashed(folder):
+    """A pool that knows the hashes of its shards."""
+    pool, _ = make_pool(folder)
+    paths = [folder / f"{number}.npy" for number in range(3)]
+    return paths, lambda: ImagePool(pool.ids, pool._shard, pool._row, paths, [sha256_file(path) for path in paths])
+
+
+def test_a_bit_that_turned_is_refused_by_the_shards_hash(tmp_path):
+    paths, opened = hashed(tmp_path)
+    good = opened()
+    assert len(good.take(good.ids)) == 12
+    bad = opened()
+    data = bytearray(paths[1].read_bytes())
+    data[-1] ^= 1
+    paths[1].write_bytes(data)
+    with pytest.raises(FileDamaged, match=r"1\.npy.*restore it from a backup"):
+        bad.take(bad.ids)
+
+
+def test_a_shard_is_hashed_once_a_process_while_it_stays_the_same(tmp_path, monkeypatch):
+    _, opened = hashed(tmp_path)
+    checked = []
+    monkeypatch.setattr(pool_module, "check_file", lambda path, sha256: checked.append(path.name))
+    for pool in (opened(), opened()):
+        pool.take(pool.ids)
+    assert sorted(checked) == ["0.npy", "1.npy", "2.npy"]
+
+
+def test_hashes_come_for_all_shards_or_none(tmp_path):
+    pool, _ = make_pool(tmp_path)
+    with pytest.raises(DataError, match="a hash for each of 3 shards"):
+        ImagePool(pool.ids, pool._shard, pool._row, [tmp_path / f"{number}.npy" for number in range(3)], ["0" * 64])
