@@ -16,7 +16,7 @@ from db.tables import JobRow, ProjectRow
 _ENDS = ("done", "failed", "canceled")
 TRAINS = ("round", "retrain", "augment")  # of these one runs in a project at a time
 STALE_AFTER_MS = 60_000
-SILENT = "It stopped without a word (killed, or the machine went down)."
+SILENT = "It stopped without a word (killed, or the machine went down); it is taken up again."
 
 
 def begin(

@@ -6,7 +6,7 @@ the project's webhooks (`db.deliveries`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -31,30 +31,32 @@ def ring_for_labels(session: Session, project_id: int) -> None:
     """Tell of a new label where a project retrains after so many; one message waits at a time.
 
     Whether there are enough is looked up by who carries the message: counting in every answer would slow the answers.
+    The message that waits is touched, so that one who found too few labels does not drop it with the news of this one.
     """
     counted = ScheduleRow.project_id == project_id, ScheduleRow.trigger == "labels", ScheduleRow.is_on
     if session.scalars(select(ScheduleRow.id).where(*counted).limit(1)).first() is None:
         return
     told = OutboxRow.sent_at.is_(None), OutboxRow.topic == NEW_LABELS, OutboxRow.project_id == project_id
-    if session.scalars(select(OutboxRow.id).where(*told).limit(1)).first() is None:
+    touched = update(OutboxRow).where(*told).values(created_at=OutboxRow.created_at + 1).returning(OutboxRow.id)
+    if not session.scalars(touched).all():
         ring(session, NEW_LABELS, project_id, {})
 
 
-def waiting(database: Database) -> dict[int, list[int]]:
-    """Return the ids of the messages that Prefect is to hear of, by project."""
-    unsent = select(OutboxRow.project_id, OutboxRow.id).where(OutboxRow.sent_at.is_(None))
+def waiting(database: Database) -> dict[int, dict[int, int]]:
+    """Return the messages that Prefect is to hear of, by project: when each was made or touched (ms), by its id."""
+    unsent = select(OutboxRow.project_id, OutboxRow.id, OutboxRow.created_at).where(OutboxRow.sent_at.is_(None))
     unsent = unsent.where(OutboxRow.topic.in_(FOR_PREFECT)).order_by(OutboxRow.id)
 
-    def work(session: Session) -> dict[int, list[int]]:
-        found: dict[int, list[int]] = {}
-        for project_id, message_id in session.execute(unsent):
-            found.setdefault(project_id, []).append(message_id)
+    def work(session: Session) -> dict[int, dict[int, int]]:
+        found: dict[int, dict[int, int]] = {}
+        for project_id, message_id, at in session.execute(unsent):
+            found.setdefault(project_id, {})[message_id] = at
         return found
 
     return database.read(work)
 
 
-def note_sent(database: Database, ids: Sequence[int]) -> None:
+def note_sent(database: Database, ids: Collection[int]) -> None:
     """Mark messages as sent: call it once they are, so that a death in between sends them again."""
     named = OutboxRow.id.in_(ids), OutboxRow.sent_at.is_(None)
     database.write(
@@ -62,7 +64,17 @@ def note_sent(database: Database, ids: Sequence[int]) -> None:
     )
 
 
-def drop(database: Database, ids: Sequence[int]) -> None:
-    """Delete messages that led to nothing, so that they do not pile up while people label."""
-    named = OutboxRow.id.in_(ids), OutboxRow.topic.in_(FOR_PREFECT)
-    database.write(lambda session: session.execute(delete(OutboxRow).where(*named)), idempotent=True)
+def drop(database: Database, seen: Mapping[int, int]) -> None:
+    """Delete messages that led to nothing, so that they do not pile up while people label.
+
+    Args:
+        database: The store.
+        seen: When each was made or touched, by its id; one that was touched since stays.
+    """
+
+    def work(session: Session) -> None:
+        for message_id, at in seen.items():
+            named = OutboxRow.id == message_id, OutboxRow.created_at == at, OutboxRow.topic.in_(FOR_PREFECT)
+            session.execute(delete(OutboxRow).where(*named))
+
+    database.write(work, idempotent=True)

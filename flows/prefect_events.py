@@ -46,12 +46,12 @@ class EventRelay:
             return 0
         due = {slot.project_id: slot.slot for slot in schedules.due(store.database) if slot.kind == "retrain"}
         sent = 0
-        for project_id, ids in waiting.items():
+        for project_id, messages in waiting.items():
             if project_id not in due:
-                outbox.drop(store.database, ids)
+                outbox.drop(store.database, messages)
             elif self._clock() - self._sent_at.get(project_id, -QUIET_SECONDS) >= QUIET_SECONDS:
-                self._send(event_of(project_id, ids[0], due[project_id]))
-                outbox.note_sent(store.database, ids)
+                self._send(event_of(project_id, min(messages), due[project_id]))
+                outbox.note_sent(store.database, messages)
                 self._sent_at[project_id] = self._clock()
                 sent += 1
         return sent

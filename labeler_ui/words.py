@@ -67,7 +67,9 @@ def _working(progress: Progress, job: Job) -> dict[str, Any]:
 
 def _next_round(progress: Progress, waiting: Waiting) -> dict[str, Any]:
     if progress.last_error:
-        detail = f"{_sentence(progress.last_error)} It will be tried again."
+        detail = _sentence(progress.last_error)
+        if "again" not in detail:  # what is tried again by itself says so
+            detail += " An administrator can start it again on the Project page."
         return _state("model", "The last step did not finish", detail)
     if waiting.open:
         detail = "What is left in this round needs somebody else's answer. The next round comes by itself."

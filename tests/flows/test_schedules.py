@@ -178,7 +178,7 @@ def test_a_retraining_by_hand_that_failed_is_no_business_of_the_schedule(store: 
     assert run(store) == {"done": True}
     with pytest.raises(OSError, match="full"), working(store, project.id, "retrain", QUIET):
         raise OSError("full")
-    let_it_rest(store, 0)
+    let_it_rest(store)
     assert retrains(store) == []
 
 
