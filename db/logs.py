@@ -48,11 +48,10 @@ def configure(default: str | None = None) -> None:
         ValueError: BORDERLINE_LOG_FORMAT is neither.
     """
     redaction.hide_environment(os.environ)
-    handler = logging.StreamHandler()
+    handler = StandardError()
     handler.setFormatter(formatter(default))
     root = logging.getLogger()
-    for old in list(root.handlers):
-        root.removeHandler(old)
+    root.handlers[:] = [other for other in root.handlers if not isinstance(other, StandardError)]
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     for name in OURS:
@@ -87,6 +86,18 @@ def about(record: logging.LogRecord) -> dict[str, Any]:
     if trace:
         said["exception"] = redaction.lines(trace)
     return said
+
+
+class StandardError(logging.Handler):
+    """Writes to what is standard error at that moment: where that was redirected, the lines go along."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record; a reader that is gone must not end the program."""
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
+        except Exception:
+            self.handleError(record)
 
 
 class JsonFormatter(logging.Formatter):
@@ -135,6 +146,11 @@ def _trace(record: logging.LogRecord) -> str:
     if record.stack_info:
         parts.append(record.stack_info)
     return "\n".join(parts)
+
+
+def report(error: BaseException) -> None:
+    """Log an error that ends the process: one of ours, with its traceback."""
+    _log_end_of_process(type(error), error, error.__traceback__)
 
 
 def _log_end_of_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -82,6 +82,7 @@ def main() -> None:
     except Exception as error:
         sentence = explain(error)
         if sentence is None:
-            raise
+            logs.report(error)  # and not by `raise`: typer would print it with whatever secret is in it
+            raise SystemExit(1) from None
         fail(sentence, code=EXIT_USAGE)
     sys.exit(0)
