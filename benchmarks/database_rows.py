@@ -44,8 +44,8 @@ def measure(engine: str, count: int) -> list[dict[str, Any]]:
             database.close()
     times = {"write_us_a_sample": 1e6 * writing / count, "read_us_a_sample": 1e6 * reading / len(index.ids)}
     found = [
-        {"engine": engine, "table": name, "rows": rows[name], "bytes": sizes[name], "bytes_a_row": sizes[name] / rows[name],
-         "write_us_a_sample": None, "read_us_a_sample": None}
+        {"engine": engine, "table": name, "rows": rows[name], "bytes": sizes[name],
+         "bytes_a_row": sizes[name] / rows[name], "write_us_a_sample": None, "read_us_a_sample": None}
         for name in _TABLES
     ]  # fmt: skip
     whole = sum(sizes.values())
