@@ -93,6 +93,7 @@ class Rankings:
                 "shards": made and made.shards,
                 "seconds_a_shard": made and made.shard_seconds / made.shards,
                 "merging": made and made.merge_seconds,
+                "attacked": found.diagnostics.get("attacked"),
                 "same_ids": bool(np.array_equal(found.ids, self.first.ids)),
             }
         )

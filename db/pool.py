@@ -97,9 +97,11 @@ def pool_index(
         _require(session, project_id)
         statement = select(SampleRow.id, SampleRow.shard_id, SampleRow.row)
         mine = statement.where(*_live(project_id), SampleRow.split.in_(splits))
+        if labeled:  # thousands of labels, joined, instead of millions of samples, fetched
+            mine = mine.join(LabelTableRow, LabelTableRow.sample_id == SampleRow.id)
         table = integer_table(session, mine.order_by(SampleRow.id), 3)
-        if labeled is not None:
-            table = table[_is_labeled(session, project_id, table[:, 0]) == labeled]
+        if labeled is False:
+            table = table[~_is_labeled(session, project_id, table[:, 0])]
         if labeled is False and not set_aside:
             table = table[~_was_seen(session, project_id, table[:, 0])]
         return _index(session, project_id, table)

@@ -174,8 +174,8 @@ def _context(
     runner: ShardRunner | None,
 ) -> QueryContext:
     ids, targets = samples.labeled(store.database, project.id)
-    everything = open_pool(store, samples.pool_index(store.database, project.id, splits=("pool",), labeled=None))
-    there = np.isin(ids, everything.ids)  # one may have been deleted between the two readings
+    images = open_pool(store, samples.pool_index(store.database, project.id, splits=("pool",), labeled=True))
+    there = np.isin(ids, images.ids)  # one may have been deleted between the two readings
     model = None if version is None else load_version(store, version).to(device_of(store)).eval()
     # A model of this round may be older than a class that was added since: labels of that one are not for it yet.
     outputs = len(project.classes) if model is None else model.architecture.classes
@@ -184,7 +184,7 @@ def _context(
         pool=pool,
         labeled_ids=ids[there],
         labeled_targets=targets[there],
-        labeled_images=everything.subset(ids[there]),
+        labeled_images=images.subset(ids[there]),
         model=model,
         classes=outputs,
         seed=derive_seed(project.seed, "query", turn.number),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,6 +45,7 @@ class Assignment:
         folder: Where large arrays are written.
         device: 'cpu' or 'cuda'.
         threads: That it computes with.
+        attempts: How often a shard may be begun.
     """
 
     task: ShardTask
@@ -59,6 +61,7 @@ class Assignment:
     folder: Path
     device: str
     threads: int
+    attempts: int
 
     def context(self, pool: ImagePool) -> QueryContext:
         """Load the model and return what a strategy may look at."""
@@ -69,6 +72,10 @@ class Assignment:
             labeled_targets=self.labeled_targets, labeled_images=self.labeled_images, device=device,
             batch_size=self.batch_size, round_number=self.round_number, scratch=self.scratch,
         )  # fmt: skip
+
+
+class ShardLost(Exception):
+    """Each actor that began a shard was killed; the parent says it as an error of the flow."""
 
 
 @dataclass
@@ -84,11 +91,22 @@ class ShardActor:
         row = {name: values[0] for name, values in batch.items()}
         parcel, error = b"", ""
         try:
+            self._note_attempt(int(row["number"]))
             parcel = self._do(pool_of(row))
-        except PipelineError as problem:
+        except (PipelineError, ShardLost) as problem:
             error = json.dumps([type(problem).__name__, str(problem)])
         answer = {"number": row["number"], "seconds": time.perf_counter() - began, "parcel": parcel, "error": error}
         return {name: np.array([value], dtype=object) for name, value in answer.items()}
+
+    def _note_attempt(self, number: int) -> None:
+        """Leave a file that says that the shard was begun: an actor that is killed can leave nothing afterwards."""
+        folder, attempts = self.assignment.folder, self.assignment.attempts
+        if len(list(folder.glob(f"begun-{number}-*"))) >= attempts:
+            raise ShardLost(
+                f"expected an actor to rank shard {number}, got {attempts} that were killed at it; do: look at the "
+                "workers' memory, then run the round again"
+            )
+        (folder / f"begun-{number}-{secrets.token_hex(4)}").touch()
 
     def _do(self, pool: ImagePool) -> bytes:
         if self._context is None:

@@ -23,12 +23,10 @@ from flows.ray_cluster import Cluster, with_threads
 from flows.shards.actor import Assignment, ShardActor, Weights
 from flows.shards.parcels import Row, shard_rows, unpack
 from pipeline import errors
-from pipeline.errors import PipelineError
 from pipeline.strategies.base import Arrays, QueryContext, ShardTask
 from pipeline.strategies.shards import SHARD
 
 LISTEN_SECONDS = 0.5
-RETRIES = 3  # of a shard whose actor is lost: one that kills each of them shall not run for ever
 _STEP = 4096  # shards of a small pool are multiples of it
 _AHEAD = 2  # shards that wait at an actor
 
@@ -66,14 +64,16 @@ class RayShards:
         actors: How many; 0 is one a GPU, or one a core where there is none.
         address: Of a cluster; None joins the one of RAY_ADDRESS, or starts Ray on this machine.
         size: Images a shard; 0 suits the pool and the actors.
+        attempts: How often a shard is begun when its actors are lost: one that kills each shall not run for ever.
     """
 
     def __init__(
         self, weights: Weights | None, folder: Path, *, device: str = "auto", actors: int = 0,
-        address: str | None = None, size: int = 0,
+        address: str | None = None, size: int = 0, attempts: int = 3,
     ) -> None:  # fmt: skip
         self.weights, self.folder, self.device, self.wanted, self.size = weights, folder, device, actors, size
         self.cluster = Cluster(address)
+        self.attempts = attempts
         self.passes: list[Pass] = []
         self._told = (0, 0, "")
         self.left: dict[str, str] = {}
@@ -104,7 +104,7 @@ class RayShards:
 
         Raises:
             PipelineError: What an actor raised.
-            FlowError: Actors were lost again and again.
+            FlowError: Actors were lost again and again, or the cluster.
         """
         self.cluster.start()
         gpus = 0 if self.device == "cpu" else self.cluster.has("GPU")
@@ -116,7 +116,7 @@ class RayShards:
         made = Pass(min(actors, math.ceil(len(context.pool) / size)), 1, math.ceil(len(context.pool) / size))
         made.threads = max(1, min(cores // made.actors, self.cluster.smallest()))
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix="shards-") as folder:
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix="shards-", ignore_cleanup_errors=True) as folder:
             assignment = self._assignment(task, context, Path(folder), "cuda" if gpus else "cpu", made.threads)
             yield from self._pass(assignment, context, size, made)
         self.passes.append(made)
@@ -131,6 +131,7 @@ class RayShards:
             seed=context.seed, labeled_ids=context.labeled_ids, labeled_targets=context.labeled_targets,
             labeled_images=context.labeled_images, batch_size=context.batch_size, round_number=context.round_number,
             scratch=context.scratch, folder=folder, device=device, threads=threads,
+            attempts=self.attempts,
         )  # fmt: skip
 
     def _pass(self, assignment: Assignment, context: QueryContext, size: int, made: Pass) -> Iterator[Arrays]:
@@ -166,7 +167,6 @@ class RayShards:
             num_cpus=made.threads,
             num_gpus=1 if assignment.device == "cuda" else 0,
             runtime_env=with_threads(made.threads),
-            ray_remote_args_fn=_with_retries,
         )
 
     def _tell(self, context: QueryContext) -> None:
@@ -188,8 +188,8 @@ class RayShards:
                 return
             if isinstance(got, self.cluster.ray.exceptions.RayError):
                 raise FlowError(
-                    f"Ray workers were lost again and again ({type(got).__name__}); nothing of the round was written; "
-                    "do: look at the workers' memory, then run the round again"
+                    f"the Ray cluster was lost ({type(got).__name__}); nothing of the ranking was written; "
+                    "do: run the round again"
                 ) from got
             if isinstance(got, Exception):
                 raise got
@@ -204,10 +204,6 @@ def shard_size(images: int, actors: int) -> int:
     """
     even = math.ceil(images / (2 * actors) / _STEP) * _STEP
     return max(_STEP, min(SHARD, even))
-
-
-def _with_retries() -> dict[str, Any]:
-    return {"max_restarts": RETRIES, "max_task_retries": RETRIES}
 
 
 def _read(dataset: Any, post: queue.Queue[Row | Exception | None], stop: threading.Event) -> None:
@@ -225,8 +221,7 @@ def _given(row: Row) -> Iterator[Arrays]:
     """Yield the arrays of a shard and delete its files; raise what its actor raised."""
     if row["error"]:
         name, text = json.loads(row["error"])
-        found = getattr(errors, name, PipelineError)
-        raise found(text)
+        raise getattr(errors, name, FlowError)(text)
     arrays, files = unpack(row["parcel"])
     yield arrays
     for path in files:

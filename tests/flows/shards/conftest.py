@@ -28,8 +28,9 @@ class Bench:
     weights: Weights
     folder: Path
 
-    def on_ray(self, actors: int = 2, size: int = 40) -> RayShards:
-        return RayShards(self.weights, self.folder / "scratch", device="cpu", actors=actors, size=size)
+    def on_ray(self, actors: int = 2, size: int = 40, attempts: int = 3) -> RayShards:
+        scratch = self.folder / "scratch"
+        return RayShards(self.weights, scratch, device="cpu", actors=actors, size=size, attempts=attempts)
 
 
 @pytest.fixture(scope="module")

@@ -122,7 +122,7 @@ def test_a_killed_actor_changes_nothing(bench: Bench, tmp_path: Path) -> None:
 
 def test_a_shard_that_kills_each_actor_is_a_clear_error(bench: Bench, tmp_path: Path) -> None:
     killed = Killed(flag=str(tmp_path / "killed"), parent=os.getpid(), again=True)
-    with bench.on_ray(actors=1, size=120) as runner, pytest.raises(FlowError, match="lost again and again"):
+    with bench.on_ray(actors=1, size=120, attempts=1) as runner, pytest.raises(FlowError, match="1 that were killed"):
         select(killed, replace(bench.context, runner=runner), K)
 
 
@@ -136,9 +136,13 @@ def test_a_ranking_can_be_stopped_before_the_actors_are_there(bench: Bench) -> N
     class Stop(Exception):
         pass
 
+    told: list[int] = []
+
     def stop(done: int, total: int, message: str) -> None:
+        told.append(done)
         raise Stop
 
     with bench.on_ray() as runner, pytest.raises(Stop):
         select(Margin(), replace(bench.context, runner=runner, on_progress=stop), K)
+    assert told == [0]
     assert not list(runner.folder.glob("shards-*"))
