@@ -98,6 +98,18 @@ def save(rows: Sequence[dict[str, Any]], arguments: argparse.Namespace, **more: 
         arguments.json.write_text(json.dumps({"rows": list(rows), "machine": machine(), **more}, indent=2) + "\n")
 
 
+def write_table(document: Path, mark: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Put rows as a Markdown table between ``<!-- mark -->`` and ``<!-- end -->`` of a document."""
+    columns = list(rows[0])
+    lines = ["| " + " | ".join(name.replace("_", " ") for name in columns) + " |", "|---" * len(columns) + "|"]
+    lines += ["| " + " | ".join(_cell(row[name]) for name in columns) + " |" for row in rows]
+    before, found, rest = document.read_text().partition(f"<!-- {mark} -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    if not found or not end:
+        raise ValueError(f"expected <!-- {mark} --> and <!-- end --> in {document}, got neither or one; add them")
+    document.write_text(before + found + "\n".join(lines) + "\n" + end + after)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"

@@ -3,7 +3,8 @@
 Claim: whatever is killed, cut, filled up, stopped or damaged, no acknowledged answer is lost, none counts twice, no
 query has two people on a slot, every file has its row's hash, events rebuild the labels, and a round that was
 interrupted ends as one that was not. The control run, which commits without waiting for the disk, must lose answers.
-`--only PART` runs the faults whose names contain it; `--times N` injects each N times.
+`--only PART` runs the faults whose names contain it; `--times N` injects each N times; `--docs FILE` writes the table
+into the documentation.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import json
 import os
 import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything loads torch: children share two cores
 
 from benchmarks import fault_clock, fault_disk, fault_files, fault_network, fault_page, fault_rounds, fault_store
-from benchmarks.common import arguments, machine, report
+from benchmarks.common import arguments, machine, report, write_table
 from benchmarks.fault_table import COLUMNS, FAULTS, run_fault, why_not
 
 PARTS = (fault_store, fault_clock, fault_disk, fault_network, fault_rounds, fault_files, fault_page)
@@ -25,7 +27,7 @@ PARTS = (fault_store, fault_clock, fault_disk, fault_network, fault_rounds, faul
 
 def main() -> None:
     """Run the table."""
-    given = arguments(__doc__, engines="sqlite,postgresql", only="", times=0)
+    given = arguments(__doc__, engines="sqlite,postgresql", only="", times=0, docs="")
     rows, skipped = [], []
     for entry in FAULTS.values():
         for engine in entry.engines:
@@ -41,6 +43,8 @@ def main() -> None:
     path, given.json = given.json, None
     report("Faults", [{name: row[name] for name in (*COLUMNS, "kept")} for row in rows], given, skipped=skipped)
     given.json = path
+    if given.docs:
+        write_table(Path(given.docs), "faults", [{name: row[name] for name in COLUMNS} for row in rows])
     if broken := [row["fault"] for row in rows if not row["kept"]]:
         sys.exit(f"a promise was broken, or the control lost nothing: {'; '.join(broken)}")
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import text
 
-from benchmarks.common import arguments, machine, report
+from benchmarks.common import arguments, machine, report, write_table
 from benchmarks.invariants import check
 from benchmarks.soak_site import Embedded, Team, pick, settings_for, supervised, wait_for_page
 from benchmarks.team import team
@@ -57,7 +57,7 @@ class Diary:
 def main() -> None:
     """Run the soak on each engine and count."""
     given = arguments(
-        __doc__, engine="sqlite,postgresql", rounds=10, kills=20, minutes=30.0, seed=0, gap=12.0, keep_logs=""
+        __doc__, engine="sqlite,postgresql", rounds=10, kills=20, minutes=30.0, seed=0, gap=12.0, keep_logs="", docs=""
     )
     if given.quick:
         given.engine, given.rounds, given.kills, given.minutes = "sqlite", 2, 3, 5.0
@@ -67,6 +67,8 @@ def main() -> None:
     table = [{name: row[name] for name in row if name not in ("killed", "what")} for row in rows]
     killed = [f"{row['engine']}: {row['killed']}" for row in rows]
     report("Soak", table, given, killed=killed, what=[str(row["what"]) for row in rows])
+    if given.docs:
+        write_table(Path(given.docs), "soak", table)
     if path:
         keep = rows[0] if len(rows) == 1 else {"engines": rows}
         path.write_text(json.dumps({**keep, "seed": given.seed, "machine": machine()}, indent=2) + "\n")
