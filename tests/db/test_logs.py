@@ -62,7 +62,9 @@ def failure(text: str) -> Any:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("made", [logs.JsonFormatter(), logs.TextFormatter(), logs.MessageFormatter()], ids=repr)
+@pytest.mark.parametrize(
+    "made", [logs.JsonFormatter(), logs.TextFormatter(), logs.MessageFormatter()], ids=lambda made: type(made).__name__
+)
 def test_a_secret_is_not_written_whatever_form_it_is_in(form: str, made: logging.Formatter) -> None:
     text = form.format(CANARY)
     said = record(text)
