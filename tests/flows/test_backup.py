@@ -21,7 +21,6 @@ from db.connections import connect_engine
 from db.errors import Conflict, SchemaTooNew
 from db.tables import AnnotationEventRow
 from flows import backup_manifest as manifests
-from flows import deployments
 from flows.backup import BackupReport, back_up
 from flows.backup_verify import verify
 from flows.errors import AlreadyRunning, FlowError, UsageError
@@ -341,6 +340,8 @@ def test_a_list_that_leads_out_of_the_home_is_refused(small: Store, tmp_path: Pa
 def test_the_flow_backs_up_where_the_settings_say(
     small: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from flows import deployments  # Prefect takes long to import: the other tests do without
+
     scene = scene_with_files(small)
     monkeypatch.setenv("BORDERLINE_HOME", str(small.settings.home))
     monkeypatch.setenv("BORDERLINE_BACKUP_FOLDER", str(tmp_path / "there"))
