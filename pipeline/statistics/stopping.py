@@ -130,7 +130,7 @@ def paired_change(gained: int, lost: int, images: int, confidence: float = 0.95)
 
     >>> found = paired_change(20, 4, 200)
     >>> round(found.gain, 3), round(found.low, 3), round(found.high, 3)
-    (0.04, -0.0, 0.08)
+    (0.08, 0.032, 0.126)
     """
     if min(gained, lost) < 0 or images < 1 or gained + lost > images:
         raise DataError(f"expected 0 <= gained + lost <= images, got {gained}, {lost} and {images}")
