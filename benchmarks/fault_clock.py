@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from benchmarks.fault_table import Outcome, Stand, fault
+from benchmarks.fault_table import POSTGRESQL, SQLITE, Outcome, Stand, fault
 from benchmarks.fault_writers import Crew, crew
 from db.claims import LEASE_SECONDS
 from db.clock import now
@@ -39,6 +39,7 @@ def strange_leases(stand: Stand) -> int:
     "one that is right: no lease ends early, none lasts longer",
     count=12,
     small=3,
+    tested=(POSTGRESQL,),
 )
 def clocks_wrong(stand: Stand, times: int) -> Outcome:
     """Give each annotator's process another time."""
@@ -64,6 +65,7 @@ def clocks_wrong(stand: Stand, times: int) -> Outcome:
     "leases end at once, or last an hour longer; late answers take their place again",
     count=20,
     small=2,
+    tested=(SQLITE,),
 )
 def clock_jumps(stand: Stand, times: int) -> Outcome:
     """Move all leases by an hour, to and fro, while everybody works."""

@@ -107,7 +107,7 @@ def model_damaged(place: Stand, times: int) -> Outcome:
     "one bit of a file of copies before the next training: the same",
     count=20,
     small=1,
-    tested=(SQLITE,),
+    tested=(),
 )
 def copies_damaged(place: Stand, times: int) -> Outcome:
     """Flip a bit in the copies that train the next model."""
@@ -119,7 +119,7 @@ def copies_damaged(place: Stand, times: int) -> Outcome:
     "one bit of the checkpoint that a killed training left: it is not taken up, training starts anew and ends the same",
     count=10,
     small=1,
-    tested=(SQLITE,),
+    tested=(),
 )
 def checkpoint_damaged(place: Stand, times: int) -> Outcome:
     """Kill a training right after its checkpoint, flip a bit in that, and let the round go on."""

@@ -64,6 +64,7 @@ def cut_after_commit(stand: Stand, times: int) -> Outcome:
     engines=(POSTGRESQL,),
     count=60,
     small=3,
+    tested=(),
 )
 def cut_at_random(stand: Stand, times: int) -> Outcome:
     """Cut everybody's connection."""

@@ -99,7 +99,7 @@ def _wait_for_answers(journals: Callable[[], Read], more: int) -> None:
     "SIGKILL of the page's process under five annotators at the HTTP API, and a start",
     count=15,
     small=1,
-    tested=(SQLITE,),
+    tested=(),
 )
 def page_killed(place: Stand, times: int) -> Outcome:
     """Kill the page at random."""

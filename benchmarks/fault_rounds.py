@@ -204,7 +204,7 @@ def round_killed_at_moments(place: Stand, times: int) -> Outcome:
         return compared(place, whole, injected)
 
 
-@fault("round killed at random", "SIGKILL of that process at a random moment", count=40, small=2, tested=(SQLITE,))
+@fault("round killed at random", "SIGKILL of that process at a random moment", count=40, small=2, tested=())
 def round_killed_at_random(place: Stand, times: int) -> Outcome:
     """Kill rounds whenever it falls, five times each."""
     choose, injected = np.random.default_rng(6), 0

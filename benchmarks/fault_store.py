@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 from sqlalchemy import text
 
-from benchmarks.fault_table import POSTGRESQL, Outcome, Stand, fault
-from benchmarks.fault_writers import CREW, Crew, crew, kill, start_process, victims
+from benchmarks.fault_table import POSTGRESQL, SQLITE, Outcome, Stand, fault
+from benchmarks.fault_writers import CREW, FINISH_SECONDS, Crew, crew, kill, start_process, victims
 from benchmarks.fault_writers import annotate as annotate_here
 from db.crash_points import AFTER_COMMIT, BEFORE_COMMIT
 
@@ -24,7 +24,13 @@ def queries_for(times: int) -> int:
     return 24 + 10 * times
 
 
-@fault("writer killed at random", "SIGKILL of a process that answers, at a random moment", count=120, small=6)
+@fault(
+    "writer killed at random",
+    "SIGKILL of a process that answers, at a random moment",
+    count=120,
+    small=6,
+    tested=(SQLITE,),
+)
 def writer_killed_at_random(stand: Stand, times: int) -> Outcome:
     """Kill one of four annotators now and then; whoever died goes on from its journal."""
     choose, injected = np.random.default_rng(0), 0
@@ -49,8 +55,8 @@ def _at_point(stand: Stand, point: str, times: int) -> Outcome:
             for place in range(CREW):
                 moment = f"{point}:{choose.integers(1, 7)}"
                 process = start_process(annotate_here, _with(team, place, moment))
-                process.join(60)
-                injected += kill(process) if process.is_alive() else process.exitcode == -signal.SIGKILL
+                process.join(FINISH_SECONDS)
+                injected += process.exitcode == -signal.SIGKILL
         team.start()
         return Outcome(injected, team.finish())
 
@@ -59,7 +65,13 @@ def _with(team: Crew, place: int, moment: str) -> object:
     return replace(team.writers[place], crash_at=moment)
 
 
-@fault("writer killed before COMMIT", "SIGKILL at `before_commit`: nothing may be stored", count=60, small=4)
+@fault(
+    "writer killed before COMMIT",
+    "SIGKILL at `before_commit`: nothing may be stored",
+    count=60,
+    small=4,
+    tested=(POSTGRESQL,),
+)
 def writer_killed_before_commit(stand: Stand, times: int) -> Outcome:
     """Die with everything written and nothing committed."""
     return _at_point(stand, BEFORE_COMMIT, times)
@@ -168,6 +180,7 @@ def connections_ended(stand: Stand, times: int) -> Outcome:
     "locks in its hand: what a disk that hangs looks like to the others",
     count=20,
     small=2,
+    tested=(SQLITE,),
 )
 def writer_stopped(stand: Stand, times: int) -> Outcome:
     """Stop an annotator wherever it is, and let it go on a second later."""

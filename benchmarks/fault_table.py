@@ -83,7 +83,8 @@ class Fault:
         small: How often the test suite does.
         control: A losing run: it must lose something, else the run beside it tests nothing.
         settings: Of the PostgreSQL server.
-        tested: Engines that the test suite runs it on; None for all. What trains takes seconds a round.
+        tested: Engines that the test suite runs it on; None for all of them, () for none: the rest of the suite
+            or another fault covers it.
         missing: Says why it cannot be injected here; empty if it can.
     """
 

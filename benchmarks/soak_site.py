@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from flows.health import answers
 from flows.processes import Service, any_port, kill_marked, marked
 from flows.settings import Settings
-from flows.up import answers, build_services
+from flows.up import build_services
 from tests.postgresql_cluster import Cluster
 
 START_SECONDS = 300.0

@@ -12,7 +12,7 @@ from tests.support import require
 CASES = [
     pytest.param(name, engine, marks=[pytest.mark.postgresql] if engine == "postgresql" else [])
     for name, entry in FAULTS.items()
-    for engine in entry.tested or entry.engines
+    for engine in (entry.engines if entry.tested is None else entry.tested)
 ]
 
 
