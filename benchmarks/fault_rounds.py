@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -141,17 +142,24 @@ def state(place: Stand) -> dict[str, Any]:
             "queries": rows(turn, *asked, order=(QueryRow.round_id, QueryRow.rank, QueryRow.sample_id)),
             "models": rows(version.number, version.labels_used, version.seed, version.is_current,
                            order=(version.number,)),
-            "files": rows(FileRow.kind, FileRow.sha256, order=(FileRow.kind, FileRow.sha256)),
+            # an attempt that was killed behind its rows leaves files that no query names, with the same contents
+            "files": sorted(set(rows(FileRow.kind, FileRow.sha256, order=(FileRow.id,)))),
         }  # fmt: skip
 
 
 def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Say in which tables two stores differ."""
     return [
-        f"{name} differ from an unkilled run's: {sorted(set(one[name]) ^ set(other[name]), key=str)[:2]}"
+        f"{name} differ from an unkilled run's: {_unlike(one[name], other[name])[:2]}"
         for name in one
         if one[name] != other[name]
     ]
+
+
+def _unlike(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
+    """Return what is in one of two lists alone, or oftener in it."""
+    left, right = Counter(one), Counter(other)
+    return sorted(((left - right) + (right - left)).elements(), key=str)
 
 
 def compared(place: Stand, whole: Stand, injected: int) -> Outcome:

@@ -29,9 +29,11 @@ def read_secret(path: str | Path, setting: str) -> str:
             f"expected a secret in {path} ({setting}), got: {error.strerror}; do: make it with deploy/make_secrets.sh, "
             f"readable by user {os.geteuid()}"
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
-        _check(os.fstat(file.fileno()), path, setting)
-        raw = file.read(LONGEST + 1)
+    try:
+        _check(os.fstat(descriptor), path, setting)
+        raw = os.read(descriptor, LONGEST + 1)
+    finally:
+        os.close(descriptor)
     return _one_line(raw, path, setting)
 
 

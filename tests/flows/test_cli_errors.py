@@ -138,8 +138,15 @@ def test_a_setting_that_cannot_be(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     refuse(run("project", "list"), "BORDERLINE_PORT")
 
 
-def test_a_bug_of_ours_is_not_dressed_up_as_a_mistake_of_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_ours_is_not_dressed_up_as_a_mistake_of_theirs(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("flows.store.local_user", lambda *_: 1 / 0)
     monkeypatch.setattr("sys.argv", ["borderline", "project", "list"])
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(SystemExit) as ended:
         main()
+    assert ended.value.code == 1
+    said = capfd.readouterr().err
+    assert "Traceback" in said
+    assert "ZeroDivisionError: division by zero" in said
+    assert not said.splitlines()[-1].startswith("expected")
