@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from db import redaction
 from db.errors import SecretError
 
 OTHERS = 0o027  # read by everybody, or changed by anybody but the owner
@@ -29,10 +30,14 @@ def read_secret(path: str | Path, setting: str) -> str:
             f"expected a secret in {path} ({setting}), got: {error.strerror}; do: make it with deploy/make_secrets.sh, "
             f"readable by user {os.geteuid()}"
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
-        _check(os.fstat(file.fileno()), path, setting)
-        raw = file.read(LONGEST + 1)
-    return _one_line(raw, path, setting)
+    try:
+        _check(os.fstat(descriptor), path, setting)
+        raw = os.read(descriptor, LONGEST + 1)
+    finally:
+        os.close(descriptor)
+    secret = _one_line(raw, path, setting)
+    redaction.hide(secret)  # from every log of this process
+    return secret
 
 
 def _check(found: os.stat_result, path: str | Path, setting: str) -> None:
