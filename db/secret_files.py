@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from db import redaction
 from db.errors import SecretError
 
 OTHERS = 0o027  # read by everybody, or changed by anybody but the owner
@@ -34,7 +35,9 @@ def read_secret(path: str | Path, setting: str) -> str:
         raw = os.read(descriptor, LONGEST + 1)
     finally:
         os.close(descriptor)
-    return _one_line(raw, path, setting)
+    secret = _one_line(raw, path, setting)
+    redaction.hide(secret)  # from every log of this process
+    return secret
 
 
 def _check(found: os.stat_result, path: str | Path, setting: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import logging
 import os
 import socket
 import sys
@@ -27,6 +28,8 @@ from labeler_ui.accounts.gate import Gate
 from labeler_ui.accounts.routes import routes as account_routes
 from labeler_ui.hosts import HostGuard, is_loopback
 from labeler_ui.theme import THEME
+
+logger = logging.getLogger(__name__)
 
 SCRIPT = Path(__file__).resolve().parent / "pages" / "shell.py"
 OLD_SWITCH = "BORDERLINE_ALLOW_REMOTE"
@@ -112,7 +115,7 @@ def serve(host: str = "127.0.0.1", port: int = 8501) -> None:
     # Who may say where a request came from: by default the server believes whoever calls from this machine
     os.environ["FORWARDED_ALLOW_IPS"] = os.environ.get(TRUSTED_PROXY, "")
     opened = store.database()
-    sys.stderr.write(f"borderline page: {homes.recognize(opened).sentence}\n")
+    logger.info("the page is %s", homes.recognize(opened).sentence)
     if found.mode == "accounts":
         _tell_of_first(first.offer(opened, found.public_url or f"http://localhost:{port}"))
     sys.argv = [str(SCRIPT)]

@@ -7,6 +7,7 @@ import os
 # Small tensors on two cores: a second thread only waits for the first. Set before anything loads torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("RAY_worker_niceness", "0")  # else Ray's workers wait for every other process of the tests
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -53,9 +53,11 @@ def worker() -> None:
 
     SIGTERM stops it; what it was doing goes on from the last checkpoint when a worker is there again.
     """
+    import logging
     import os
     import secrets
 
+    from db import logs
     from db.homes import recognize
     from flows.errors import UsageError
     from flows.runner import main
@@ -68,8 +70,9 @@ def worker() -> None:
             "expected a Prefect server in BORDERLINE_PREFECT_API_URL, got none; do: start one with `borderline "
             "prefect`, or everything on one machine with `borderline up`"
         )
+    logs.configure()
     with open_store(settings, system=True) as store:
-        say(f"borderline worker: {recognize(store.database).sentence}")
+        logging.getLogger("borderline.worker").info("the worker is %s", recognize(store.database).sentence)
     os.environ.setdefault(BOOT, secrets.token_hex(4))  # what a killed worker left pending in Prefect is nobody's
     main()
 

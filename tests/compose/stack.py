@@ -201,7 +201,7 @@ def stack() -> Iterator[Stack]:
     folder.chmod(0o755)
     port = any_port()
     try:
-        with running_server("fsync=off", port=port) as server:
+        with running_server(port=port) as server:
             made = Stack(folder, server, port)
             try:
                 made.make_databases()

@@ -22,10 +22,9 @@ UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 
 @dataclass(frozen=True)
 class Block:
-    """Commands out of the document: who gives them, and whether another part of Borderline has to be there."""
+    """Commands out of the document, and who gives them."""
 
     who: str
-    later: bool
     text: str
 
     @property
@@ -36,14 +35,13 @@ class Block:
 def blocks() -> list[Block]:
     found = []
     for words, text in re.findall(r"^```(\S[^\n]*)\n(.*?)^```$", DOCUMENT, flags=re.MULTILINE | re.DOTALL):
-        language, *marks = words.split()
+        language, _, who = words.partition(" ")
         if language == "sh":
-            found.append(Block(marks[0] if marks else "", "later" in marks, text))
+            found.append(Block(who, text))
     return found
 
 
 RUN = [block for block in blocks() if block.who not in NOT_RUN]
-PREPARED = {"deploy/make_secrets.sh", "borderline migrate"}
 
 
 def test_every_command_is_run_or_said_not_to_be() -> None:

@@ -21,7 +21,7 @@ from tests.flows.shards.conftest import Bench
 from tests.flows.shards.working import AllOf, Answers, Killed, Notes
 from tests.pipeline.strategies.test_all import TABLE
 
-pytestmark = pytest.mark.usefixtures("ray_here")
+pytestmark = [pytest.mark.usefixtures("ray_here"), pytest.mark.alone, pytest.mark.timeout(900)]
 
 SPECS = [row.spec for row in TABLE]
 BLIND = ["typiclust", "random_sampling", "core_set(features='contrastive')"]  # before there is a model

@@ -95,6 +95,7 @@ def test_nineteen_presses_at_5_ms(visit: Callable[..., Person], store: Database)
     assert len(set(answered_queries(person))) == 19
 
 
+@pytest.mark.alone
 def test_the_next_image_is_on_the_screen_soon_after_the_key(visit: Callable[..., Person], store: Database) -> None:
     """A generous limit for busy machines; benchmarks/labeling_page.py measures the real one."""
     person = visit(seed(store, images=80, k=60)).decoded(19)
