@@ -115,8 +115,7 @@ def _if_old(path: Path, older_than: float, why: str) -> Iterator[Leftover]:
 
 def _files_below(folder: Path) -> Iterator[Path]:
     """Plain files; links are neither followed nor given, so that nothing outside is ever reached."""
-    for parent, folders, names in os.walk(folder, followlinks=False):
-        folders[:] = [name for name in folders if not Path(parent, name).is_symlink()]
+    for parent, _, names in os.walk(folder, followlinks=False):
         for name in names:
             path = Path(parent, name)
             with suppress(FileNotFoundError):  # it was just finished under another name

@@ -215,10 +215,12 @@ def test_backups_share_their_files_and_old_ones_go(small: Store, tmp_path: Path)
     run(small.database, "UPDATE files SET deleted_at = 1 WHERE path LIKE '%shard-0.npy'")
     second = save(small, folder, keep=2)
     assert (second.copied, second.manifest.files, second.pruned) == (0, 5, ())
+    run(small.database, "UPDATE files SET deleted_at = 1 WHERE path LIKE '%shard-1.npy'")
     third = save(small, folder, keep=2)
+    assert third.manifest.files == 4
     assert third.pruned == (first.folder.name,)
     assert manifests.finished(folder) == [second.folder, third.folder]
-    assert len(list((folder / "files").rglob("*/*"))) == 5  # what only the first one named is gone
+    assert len(list((folder / "files").rglob("*/*"))) == 5  # what only the first one named is gone, no more
     assert [verify(path, QUIET).problems for path in (second.folder, third.folder)] == [(), ()]
 
 
