@@ -123,7 +123,6 @@ SCENES = {
     "decoupled": Scene(convnet, replace(RECIPE, decoupled=True), others={**BARE, "synthetic": made(25)}),
     "odd layers": Scene(odd, replace(RECIPE, optimizer="adam")),
 }
-LONG = Scene(lenet5, replace(RECIPE, least_steps=400, most_steps=400, window=50, patience=0), double=False)
 
 
 def main() -> None:
@@ -133,7 +132,6 @@ def main() -> None:
     found["taken up by two"] = SCENES["convnet"].run(group, folder / "by-one.checkpoint")
     with suppress(Stop):
         SCENES["convnet"].run(group, folder / "by-two.checkpoint", stop=True)
-    found["long"] = LONG.run(group)
     for name, state in found.items():
         save_file(state, folder / f"{name}.{group.rank}.safetensors")
 
