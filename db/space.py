@@ -9,10 +9,12 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from db.engine import Database
 from db.errors import InvalidInput, NoSpace
-from db.files import used
+
+if TYPE_CHECKING:
+    from db.engine import Database
 
 DEFAULT_FLOOR = 1_000_000_000
 DEFAULT_SHARE = 0.02  # of a small disk
@@ -81,6 +83,8 @@ def require_quota(database: Database, project_id: int, quota: int | None, wanted
     """
     if quota is None:
         return
+    from db.files import used  # here, as settings need this module and every command reads settings
+
     have = database.read(lambda session: used(session, project_id))
     if have + wanted > quota or have >= quota:
         raise NoSpace(

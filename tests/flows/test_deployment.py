@@ -23,7 +23,7 @@ from tests.compose.composefile import ROOT
 from tests.flows.conftest import Said
 
 ADDRESS = "postgresql://borderline@db/labels"
-HEAVY = ("torch", "prefect", "streamlit", "sqlalchemy", "numpy", "pipeline", "db", "psutil")
+HEAVY = ("torch", "prefect", "streamlit", "sqlalchemy", "numpy", "pipeline", "psutil")
 
 
 def secret(folder: Path, name: str, value: str) -> Path:
