@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import select, text, update
 
@@ -33,7 +34,14 @@ def sha(text: str) -> str:
 
 
 def new_file(path: str) -> NewFile:
+    """A file that is only spoken of."""
     return NewFile(path=path, sha256=sha(path), size=1)
+
+
+def written_file(home: Path, path: str) -> NewFile:
+    """A file that is on disk, too."""
+    (home / path).write_text(path)
+    return NewFile(path=path, sha256=sha(path), size=len(path))
 
 
 def new_shard(name: str) -> NewShard:

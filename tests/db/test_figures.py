@@ -6,12 +6,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from db import deliveries, jobs, metrics, model_versions, projects, webhooks
+from db import deliveries, jobs, metrics, model_choices, model_versions, projects, webhooks
 from db.engine import Database
 from db.figures import figures
 from db.records import NewModelVersion
 from tests.database_fixtures import Place
-from tests.db.scenes import Scene, make_scene, new_file
+from tests.db.scenes import Scene, make_scene, written_file
 
 MODEL = {"architecture": "a", "recipe": "r", "strategy": "s", "seed": 0, "labels_used": 3}
 
@@ -38,9 +38,9 @@ def busy(database: Database) -> Scene:
     for query in scene.claim(scene.ada, 2):
         scene.submit(scene.ada, query)
     scene.claim(scene.person("bob"), 2)
-    new = NewModelVersion(file=new_file("m"), metrics={"validation_accuracy": 0.75}, **MODEL)
+    new = NewModelVersion(file=written_file(database.home, "m"), metrics={"validation_accuracy": 0.75}, **MODEL)
     made = model_versions.record(database, scene.ada, scene.id, new)
-    model_versions.set_current(database, scene.ada, scene.id, made.id)
+    model_choices.promote(database, scene.system, scene.id, made.id, "the first", instead_of=None)
     return scene
 
 

@@ -10,15 +10,13 @@ from sqlalchemy import text
 from db import access, holdout, model_choices, model_versions, rounds, samples
 from db.engine import Database
 from db.errors import FileDamaged, InvalidInput, NotFound
-from db.records import ModelVersion, NewFile, NewModelVersion, NewQuery, NewQueue, Role
-from tests.db.scenes import Scene, make_scene, sha
+from db.records import ModelVersion, NewModelVersion, NewQuery, NewQueue, Role
+from tests.db.scenes import Scene, make_scene, written_file
 
 
 def trained(scene: Scene, name: str, **more: object) -> ModelVersion:
     """Record a version whose file is on disk."""
-    path = scene.database.home / f"{name}.safetensors"
-    path.write_text(name)
-    file = NewFile(path=path.name, sha256=sha(name), size=len(name))
+    file = written_file(scene.database.home, f"{name}.safetensors")
     fields = {"architecture": "convnet", "recipe": "r", "strategy": "s", "seed": 0, "labels_used": 1, **more}
     return model_versions.record(scene.database, scene.system, scene.id, NewModelVersion(file=file, **fields))
 

@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 from sqlalchemy import text
 
-from db import deliveries, model_versions, outbox, projects, schedules, webhooks
+from db import deliveries, model_choices, model_versions, outbox, projects, schedules, webhooks
 from db.clock import now
 from db.engine import Database
 from db.errors import InvalidInput, NotFound, PermissionDenied
@@ -15,7 +15,7 @@ from db.records import DueSlot, NewModelVersion
 from tests.database_fixtures import Place
 from tests.db import children
 from tests.db.children import together
-from tests.db.scenes import Scene, make_scene, messages, new_file, scalar
+from tests.db.scenes import Scene, make_scene, messages, scalar, written_file
 
 DAY = 86_400
 
@@ -28,11 +28,16 @@ def age(database: Database, seconds: float) -> None:
 
 def train(scene: Scene, labels: int, *, current: bool = True) -> None:
     new = NewModelVersion(
-        file=new_file(f"m{labels}"), architecture="a", recipe="r", strategy="s", seed=0, labels_used=labels
+        file=written_file(scene.database.home, f"m{labels}"),
+        architecture="a",
+        recipe="r",
+        strategy="s",
+        seed=0,
+        labels_used=labels,
     )
     version = model_versions.record(scene.database, scene.system, scene.id, new)
     if current:
-        model_versions.set_current(scene.database, scene.system, scene.id, version.id)
+        model_choices.promote(scene.database, scene.system, scene.id, version.id, "better", instead_of=None)
 
 
 def label(scene: Scene, count: int) -> None:

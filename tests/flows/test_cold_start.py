@@ -128,17 +128,17 @@ def test_a_strategy_is_given_the_round_its_labels_with_images_and_a_folder(store
 def test_an_image_that_is_deleted_while_labels_are_read_is_left_out(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = make_project(store)
-    read_digits(store, project, 40, test=False)
-    run_round(store, project.id, QUIET, SMALL)
+    project = ranked(store)
     turn = round_store.get_round(
         store.database, round_store.history(store.database, store.actor, project.id)[0].round_id
     )
-    there = int(samples.pool_index(store.database, project.id).ids[0])
-    monkeypatch.setattr("flows.ranking.samples.labeled", lambda *_: (np.array([there, 99_999]), np.array([3, 4])))
-    context = ranking._context(store, project, turn, ImagePool.from_tensor(torch.zeros(1, 1, 2, 2).byte()), QUIET)
-    assert context.labeled_ids.tolist() == [there]
-    assert context.labeled_targets.tolist() == [3]
+    ids, targets = samples.labeled(store.database, project.id)
+    assert len(ids)
+    monkeypatch.setattr("flows.ranking.samples.labeled", lambda *_: (np.append(ids, 99_999), np.append(targets, 4)))
+    pool = ImagePool.from_tensor(torch.zeros(1, 1, 2, 2).byte())
+    context = ranking._context(store, project, turn, pool, None, QUIET, None)
+    assert context.labeled_ids.tolist() == ids.tolist()
+    assert context.labeled_targets.tolist() == targets.tolist()
 
 
 def test_each_learn_query_tells_its_nearest_labeled_images(store: Store) -> None:

@@ -22,13 +22,16 @@ from flows.store import Store, open_store
 from tests.flows.conftest import make_project, read_digits
 from tests.flows.serving import WAIT_SECONDS, Served, runs_of, serving
 
+SCHEDULER_SECONDS = 5  # how often Prefect turns schedules into runs; its own 60 would pass over a moment that is near
 SOON_SECONDS = max(20, round(WAIT_SECONDS / 8))  # time for Prefect to hear of a moment that is still to come
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("schedules"), reconcile_seconds=3600) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", str(SCHEDULER_SECONDS))
+        with serving(tmp_path_factory.mktemp("schedules"), reconcile_seconds=3600) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")

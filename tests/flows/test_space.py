@@ -9,6 +9,7 @@ import pytest
 
 from db import annotations, claims, jobs, space
 from db.errors import InvalidInput, NoSpace
+from db.files import used
 from db.records import Answer
 from flows.backup import back_up
 from flows.export_model import export_model
@@ -100,14 +101,14 @@ def test_a_disk_that_fills_up_stops_work_at_its_next_step(store: Store) -> None:
 def test_a_quota_lets_no_shard_in_by_halves_and_the_same_command_goes_on(store: Store) -> None:
     project = make_project(store, holdout_size=0)
     read_digits(store, project, 50, test=False)
-    used = store.database.read(lambda session: space.used(session, project.id))
-    small = with_limits(store, project_quota=used + 10)
+    before = store.database.read(lambda session: used(session, project.id))
+    small = with_limits(store, project_quota=before + 10)
     with pytest.raises(NoSpace, match="BORDERLINE_PROJECT_QUOTA"):
         ingest_source(small, project.id, some_digits(90, test=False), IngestOptions(labels="hide"), QUIET)
     there = {path for path in files_below(store.settings.home) if "/shards/" in path}
-    named = store.database.read(lambda session: space.used(session, project.id))
-    assert (len(there), named) == (2, used)  # the shard that was too much is gone again
-    with pytest.raises(NoSpace), working(with_limits(store, project_quota=used), project.id, "round", QUIET):
+    named = store.database.read(lambda session: used(session, project.id))
+    assert (len(there), named) == (2, before)  # the shard that was too much is gone again
+    with pytest.raises(NoSpace), working(with_limits(store, project_quota=before), project.id, "round", QUIET):
         pass
     report = ingest_source(store, project.id, some_digits(90, test=False), IngestOptions(labels="hide"), QUIET)
     assert (report.already, report.added) == (50, 40)
@@ -146,7 +147,7 @@ def test_the_commands_go_round(run: Callable[..., Said], settings: Settings, tmp
     assert run("restore", there, "--into", new).code == 2
     assert "0 files" in run("collect", "--delete").out
     with open_store(Settings(home=new)) as restored:
-        assert restored.database.read(lambda session: space.used(session, 1)) > 0
+        assert restored.database.read(lambda session: used(session, 1)) > 0
     file = next((there / "files").rglob("*/*"))
     file.write_bytes(b"x")
     assert run("backup", "--verify", there).code == 1

@@ -58,6 +58,16 @@ def _model(scene: Scene, name: str, turn_id: int | None, **more: Any) -> int:
     return model_versions.record(scene.database, scene.system, scene.id, new).id
 
 
+def _choose(scene: Scene, version: int, revision: int) -> None:
+    if revision < 7:
+        model_versions.set_current(scene.database, scene.ada, scene.id, version)
+        return
+    from db import model_choices
+
+    (scene.database.home / "first.safetensors").write_text("first.safetensors")  # a model in use is read first
+    model_choices.promote(scene.database, scene.system, scene.id, version, "the first", instead_of=None)
+
+
 def _first_round(scene: Scene, revision: int) -> None:
     """A round with two votes an image: agreement, disagreement, an edit, an undo, a skip, a flag, a late answer."""
     database, bob = scene.database, scene.person("bob")
@@ -68,7 +78,7 @@ def _first_round(scene: Scene, revision: int) -> None:
         from db import pseudo_labels
 
         pseudo_labels.record(database, scene.system, turn.id, new_file("pseudo.npy"), 4)
-    model_versions.set_current(database, scene.ada, scene.id, _model(scene, "first", turn.id, copies_used=2))
+    _choose(scene, _model(scene, "first", turn.id, copies_used=2), revision)
     scene.ask(5, reserve=3, slots=2)
     held = scene.claim(scene.ada, 6)
     receipts = [
