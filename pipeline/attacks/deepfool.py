@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
+from pipeline.attacks.backward import has_small_convolutions, on_one_thread
 from pipeline.attacks.border import Border, Norm, length, step_over
 from pipeline.attacks.chunks import Chunks, attack_batch, fitting_batch
 from pipeline.attacks.estimate import FirstStep, first_step
@@ -141,7 +142,8 @@ def push(
         start = first[part] if first else first_step(model, pixels, settings.norm, settings.candidates, pruning)
         return _Attack(model, pixels, settings, start, bound, pruning).run()
 
-    with borrowed(model), torch.inference_mode(mode=False), torch.enable_grad():
+    small = device.type == "cpu" and has_small_convolutions(model)
+    with borrowed(model), torch.inference_mode(mode=False), torch.enable_grad(), on_one_thread(switch=small):
         parts = chunks.run(some, len(images))
     return DeepFoolResult(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(DeepFoolResult)))
 

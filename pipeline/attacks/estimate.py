@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from pipeline.attacks.backward import has_small_convolutions, on_one_thread
 from pipeline.attacks.border import Border, Norm, rank_others
 from pipeline.attacks.chunks import Chunks
 from pipeline.attacks.linearized import Linearized, Pruning
@@ -70,7 +71,8 @@ def first_steps(
     def some(part: slice) -> FirstStep:
         return first_step(model, to_float(images[part].to(device), dtype).clone(), norm, candidates, pruning)
 
-    with borrowed(model), torch.inference_mode(mode=False), torch.enable_grad():
+    small = device.type == "cpu" and has_small_convolutions(model)
+    with borrowed(model), torch.inference_mode(mode=False), torch.enable_grad(), on_one_thread(switch=small):
         parts = chunks.run(some, len(images))
     borders = [part.border for part in parts]
     return FirstStep(
