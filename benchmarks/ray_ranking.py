@@ -6,7 +6,8 @@ about as long as one process with two threads: what Ray adds is its start and th
 The pool is made of MNIST by shifting and noising, as in query_speed.py, and lies on disk. One process uses all cores
 as threads; actors share them. `start` is the time until the first actor began: Ray itself, Python and torch in each
 actor, and the load of the model. `shards` is the sum over the actors, so that it is comparable with one process.
-`merging` is the parent's. Each figure is the median of `--repeats` runs; every run on Ray starts Ray anew.
+`merging` is the parent's. `other_places` counts ids of the same k that stand elsewhere in their order: shards make other
+batches than one pass, and the nearest distances differ by less than float32 can tell. Each figure is the median of `--repeats` runs; every run on Ray starts Ray anew.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class Rankings:
                 "seconds_a_shard": made and made.shard_seconds / made.shards,
                 "merging": made and made.merge_seconds,
                 "attacked": found.diagnostics.get("attacked"),
-                "same_ids": bool(np.array_equal(found.ids, self.first.ids)),
+                "same_ids": set(found.ids.tolist()) == set(self.first.ids.tolist()),
+                "other_places": int((found.ids != self.first.ids).sum()),
             }
         )
         save(self.rows, self.given)
