@@ -6,8 +6,9 @@ about as long as one process with two threads: what Ray adds is its start and th
 The pool is made of MNIST by shifting and noising, as in query_speed.py, and lies on disk. One process uses all cores
 as threads; actors share them. `start` is the time until the first actor began: Ray itself, Python and torch in each
 actor, and the load of the model. `shards` is the sum over the actors, so that it is comparable with one process.
-`merging` is the parent's. `other_places` counts ids of the same k that stand elsewhere in their order: shards make other
-batches than one pass, and the nearest distances differ by less than float32 can tell. Each figure is the median of `--repeats` runs; every run on Ray starts Ray anew.
+`merging` is the parent's. `other_places` counts ids of the same k that stand elsewhere in their order: shards make
+other batches than one pass, and the nearest distances differ by less than float32 can tell. Each figure is the median
+of `--repeats` runs; every run on Ray starts Ray anew.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 
 from benchmarks.common import arguments, report, save, timed
