@@ -44,6 +44,7 @@ def figures(database: Database) -> Figures:
             projects=_projects(session, at),
             jobs=_jobs(session),
             running=_running(session, at),
+            last_backup_at=_last_backup(session),
             unsent_ms=0 if oldest is None else max(0, at - oldest),
             deliveries=_counted(session, select(WebhookDeliveryRow.state, func.count()).group_by("state")),
         )
@@ -105,6 +106,11 @@ def _jobs(session: Session) -> Mapping[tuple[str, str], int]:
     for kind, state, count in session.execute(counted).tuples():
         found[_family(kind), state] += count
     return found
+
+
+def _last_backup(session: Session) -> int | None:
+    made = JobRow.scope == "all", JobRow.kind == "backup", JobRow.state == "done"
+    return session.scalar(select(func.max(JobRow.ended_at)).where(*made))
 
 
 def _running(session: Session, at: int) -> tuple[SilentJob, ...]:

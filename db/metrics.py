@@ -130,6 +130,13 @@ def _of_work(found: Figures) -> Iterator[Metric]:
     for (project, kind), longest in silent.items():
         beats.add_metric([project, kind], longest / 1000)
     yield beats
+    backup = GaugeMetricFamily(
+        "borderline_last_backup_timestamp_seconds",
+        "When the newest backup that succeeded was done, seconds since the epoch; absent when there is none.",
+    )
+    if found.last_backup_at is not None:
+        backup.add_metric([], found.last_backup_at / 1000)
+    yield backup
     oldest = GaugeMetricFamily("borderline_outbox_oldest_unsent_age_seconds", "Age of the oldest unsent message, or 0.")
     oldest.add_metric([], found.unsent_ms / 1000)
     yield oldest

@@ -147,8 +147,11 @@ def everywhere(database: Database, actor: Actor) -> list[Schedule]:
 
 
 def running(database: Database) -> list[Schedule]:
-    """Return the schedules that may start something now: switched on, of projects at work."""
-    return database.read(lambda session: _records(session, *_at_work()))
+    """Return the schedules that may start something now: switched on, of projects at work.
+
+    It is asked every second, so labels are not counted: `labels_left` is None.
+    """
+    return database.read(lambda session: _records(session, *_at_work(), counted=False))
 
 
 def due(database: Database) -> list[DueSlot]:
@@ -245,16 +248,16 @@ def _labels(session: Session, row: ScheduleRow, at_least: int = 0) -> int:
     return session.scalars(joined.where(mine, *live)).one()
 
 
-def _records(session: Session, *where: ColumnElement[bool]) -> list[Schedule]:
+def _records(session: Session, *where: ColumnElement[bool], counted: bool = True) -> list[Schedule]:
     at = now(session)
     rows = session.scalars(select(ScheduleRow).where(*where).order_by(ScheduleRow.project_id, ScheduleRow.id)).all()
-    return [_record(session, row, at) for row in rows]
+    return [_record(session, row, at, counted=counted) for row in rows]
 
 
-def _record(session: Session, row: ScheduleRow, at: int) -> Schedule:
+def _record(session: Session, row: ScheduleRow, at: int, *, counted: bool = True) -> Schedule:
     next_at = left = None
     if row.is_on and row.trigger == "labels":
-        left = max(0, _wanted(session, row) - _labels(session, row))
+        left = max(0, _wanted(session, row) - _labels(session, row)) if counted else None
     elif row.is_on:
         next_at = _due_slot(session, row, at) or _next(row, at)
     same = ("id", "project_id", "kind", "trigger", "cron", "timezone", "seconds", "labels", "is_on", "changed_at")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -17,6 +18,7 @@ from flows.answering import answering
 from flows.backup import KIND as BACKUP
 from flows.backup import back_up
 from flows.compare.wishes import carry_out
+from flows.errors import AlreadyRunning
 from flows.ingest import IngestOptions, clear_inbox, ingest_source, require_allowed
 from flows.jobs import working
 from flows.report import ArtifactReporter, Reporter
@@ -28,6 +30,20 @@ from flows.words import ingest_words
 
 # Tasks take and return ids alone; the store and the job, which Prefect must not look into, come by this variable.
 _work: ContextVar[tuple[Store, Reporter]] = ContextVar("work")
+_Given = ParamSpec("_Given")
+
+
+def skips_what_runs(work: Callable[_Given, dict[str, Any]]) -> Callable[_Given, dict[str, Any]]:
+    """Let a second run of the same work end well: two workers may each start one, and the first has begun it."""
+
+    @wraps(work)
+    def run(*args: _Given.args, **kwargs: _Given.kwargs) -> dict[str, Any]:
+        try:
+            return work(*args, **kwargs)
+        except AlreadyRunning as error:
+            return {"skipped": str(error)}
+
+    return run
 
 
 @task(cache_policy=NO_CACHE)
@@ -58,6 +74,7 @@ def ask(round_id: int, made: tuple[str, ...] = ()) -> int:
 
 
 @flow(name="active_learning_round")
+@skips_what_runs
 def active_learning_round(project_id: int, command_id: int | None = None) -> dict[str, Any]:
     """Augment, retrain, rank, enqueue: one turn of the loop."""
     with (
@@ -77,6 +94,7 @@ def active_learning_round(project_id: int, command_id: int | None = None) -> dic
 
 
 @flow(name="retrain")
+@skips_what_runs
 def retrain(project_id: int, command_id: int | None = None, schedule_id: int | None = None) -> dict[str, Any]:
     """Train on the labels of today; the project's rule decides whether the new version is used.
 
@@ -105,6 +123,7 @@ def _retrain(store: Store, project_id: int, command_id: int | None, slot: DueSlo
 
 
 @flow(name="ingest")
+@skips_what_runs
 def ingest(
     project_id: int,
     source: str,
@@ -130,6 +149,7 @@ def ingest(
 
 
 @flow(name="compare")
+@skips_what_runs
 def compare(
     options: dict[str, Any] | None = None, comparison_id: int | None = None, command_id: int | None = None
 ) -> dict[str, Any]:
@@ -148,13 +168,27 @@ def compare(
 
 
 @flow(name="backup")
-def backup(command_id: int | None = None, schedule_id: int | None = None, slot: int | None = None) -> dict[str, Any]:
-    """Save all rows and files into the folder of backups, as the settings say; a schedule names itself and its slot."""
+@skips_what_runs
+def backup(command_id: int | None = None, schedule_id: int | None = None) -> dict[str, Any]:
+    """Save all rows and files into the folder of backups, as the settings say.
+
+    Args:
+        command_id: Of the wish that is answered at the end.
+        schedule_id: Of the schedule whose moment this run answers; one that was answered meanwhile saves nothing.
+    """
+    with open_store(system=True) as store:
+        if schedule_id is None:
+            return _back_up(store, command_id)
+        return schedules.once(store, schedule_id, lambda slot: _back_up(store, None, slot))
+
+
+def _back_up(store: Store, command_id: int | None, slot: DueSlot | None = None) -> dict[str, Any]:
     with (
-        open_store(system=True) as store,
         answering(store, command_id) as said,
         working(store, None, BACKUP, ArtifactReporter()) as job,
     ):
+        if slot is not None and not schedules.take(store.database, slot):
+            return {"skipped": schedules.ANSWERED}
         report = back_up(store, store.settings.backups, job, keep=store.settings.backup_keep)
         report.require_whole()
         said.append(f"Everything is in {report.folder}.")

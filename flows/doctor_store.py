@@ -9,7 +9,7 @@ from db import inspection, jobs, schema
 from db.engine import Database
 from db.records import Job
 from db.space import shown
-from flows.doctor import Finding, finding
+from flows.doctor import Finding, Level, finding
 from flows.retries import needs_a_person
 
 WAL_ALARM = 64_000_000
@@ -81,6 +81,11 @@ def _work(database: Database) -> Iterator[Finding]:
         last = jobs.latest(database, project.id, "round")
         if needs_a_person(last):
             yield finding("rounds", _failed(project.name, last), "warn", f"borderline round {project.name}")
+
+    saved = jobs.latest(database, None, "backup")
+    if saved is not None and saved.state == "failed":
+        level: Level = "problem" if needs_a_person(saved) else "warn"
+        yield finding("last backup", f"it failed: {saved.error}", level, "mend what it says, then borderline backup")
 
 
 def _failed(name: str, last: Job | None) -> str:

@@ -6,6 +6,7 @@ after the other. SQL knows what is still to do: a missed moment is one run.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from prefect.automations import AutomationCore
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.filters import FlowRunFilter
@@ -25,7 +28,7 @@ SILENT_SECONDS = 90  # three heartbeats (PREFECT_FLOWS_HEARTBEAT_FREQUENCY is 30
 CRASHED_RULE = "borderline: runs that went silent have crashed"
 _FLOW_RUN = "PREFECT__FLOW_RUN_ID"  # Prefect sets it in the process of a run
 _ENDED = ("Completed", "Failed", "Cancelled", "Crashed")
-_PAGE = 200
+_PAGE = 200  # the most that a server gives at once
 
 
 def tidy_up(*, alone: bool) -> None:
@@ -110,7 +113,16 @@ def crash_orphans(client: SyncPrefectClient) -> list[FlowRun]:
 
 
 def _runs(client: SyncPrefectClient, which: FlowRunFilter) -> list[FlowRun]:
-    return client.read_flow_runs(flow_run_filter=which, limit=_PAGE)
+    """Return all of them, page by page, each once: some may come or go meanwhile."""
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    found: dict[UUID, FlowRun] = {}
+    for offset in itertools.count(0, _PAGE):
+        page = client.read_flow_runs(flow_run_filter=which, sort=FlowRunSort.ID_DESC, limit=_PAGE, offset=offset)
+        found.update((run.id, run) for run in page)
+        if len(page) < _PAGE:
+            break
+    return list(found.values())
 
 
 def _flow_runs_here() -> Iterable[str]:

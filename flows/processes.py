@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 MARK = "BORDERLINE_UP"
 STOP_SECONDS = 15.0
+MOST_LOG_BYTES = 20_000_000
 RESTARTS_A_MINUTE = 5
 
 
@@ -42,6 +43,7 @@ class Service:
     def start(self) -> None:
         """Start the process in a session of its own, so that Ctrl-C reaches it through us, in order."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        set_aside(self.log)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 - our own commands
                 list(self.command),
@@ -97,6 +99,15 @@ class Service:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+
+
+def set_aside(log: Path) -> None:
+    """Rename a log that has grown large, so that the next one begins; one older file is kept, as ``NAME.log.1``."""
+    try:
+        if log.stat().st_size > MOST_LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
+    except FileNotFoundError:
+        return
 
 
 def stop_all(services: Sequence[Service], mark: str, seconds: float = STOP_SECONDS) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from db import commands, jobs, rounds, schedules
+from db import commands, jobs, projects, rounds
 from db.clock import now
-from db.records import DueSlot
+from flows.errors import FlowError
 from flows.jobs import bury_the_dead
+from flows.recent import Recent
 from flows.retries import needs_a_person, rests
 from flows.schedules import due_slots, key_of
 from flows.settings import BOOT
@@ -20,7 +22,16 @@ from flows.store import Store
 logger = logging.getLogger(__name__)
 
 COMPARE = "compare"
-BACKUP = "backup"
+MOST_RUNS = 100  # of one piece of work that ended before they began it
+_BY_HAND = {
+    "active_learning_round": "borderline round {}",
+    "retrain": "borderline retrain {}",
+    "backup": "borderline backup",
+}
+
+
+class GivenUp(FlowError):
+    """Run after run of a piece of work ended before it began: more of them would help nobody."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +43,12 @@ class DueWork:
         project_id: Whose work it is; None for a comparison whose images are not read yet, and for a backup.
         key: Two starts with the same key are one run.
         parameters: What the flow is called with.
-        slot: The moment of a schedule that is taken before the start; a retraining takes its own.
     """
 
     flow: str
     project_id: int | None
     key: str
     parameters: dict[str, Any] = field(default_factory=dict)
-    slot: DueSlot | None = None
 
     @property
     def whose(self) -> str:
@@ -50,15 +59,17 @@ class DueWork:
 def due_work(store: Store) -> list[DueWork]:
     """Return what should run now: what people asked for on the page, then rounds, then what schedules make due.
 
-    A project does one thing at a time. Work that failed is left to `flows.retries`: infrastructure is tried again, bad
-    data waits for a person (``borderline round NAME``), so that it does not keep a machine busy for ever.
+    A project does one thing at a time, and there is one backup at a time. Work that failed is left to `flows.retries`:
+    infrastructure is tried again, bad data waits for a person (``borderline round NAME``), so that it does not keep a
+    machine busy for ever.
     """
-    busy = {job.project_id for job in jobs.running(store.database, None)}
+    busy = {job.project_id or job.kind for job in jobs.running(store.database, None)}
     work: list[DueWork] = []
     for item in (*_commanded(store), *_rounds(store), *_scheduled(store)):
-        if item.project_id is None or item.project_id not in busy:
+        lane = item.project_id or item.flow
+        if lane == COMPARE or lane not in busy:
             work.append(item)
-            busy.add(item.project_id)
+            busy.add(lane)
     return work
 
 
@@ -75,15 +86,13 @@ def _rounds(store: Store) -> list[DueWork]:
 
 
 def _scheduled(store: Store) -> list[DueWork]:
-    """Return the retrainings and backups whose time has come."""
+    """Return the retrainings and backups whose time has come; each takes its moment when it has begun."""
     work = []
     for slot in due_slots(store):
-        key = key_of(store, slot)
-        if slot.kind == BACKUP:
-            work.append(DueWork(BACKUP, None, key, slot=slot))
-        else:
-            parameters = {"project_id": slot.project_id, "schedule_id": slot.schedule_id}
-            work.append(DueWork("retrain", slot.project_id, key, parameters))
+        parameters: dict[str, Any] = {"schedule_id": slot.schedule_id}
+        if slot.project_id is not None:
+            parameters["project_id"] = slot.project_id
+        work.append(DueWork(slot.kind, slot.project_id, key_of(store, slot), parameters))
     return work
 
 
@@ -125,27 +134,55 @@ def reconcile(store: Store, start: Callable[[DueWork], bool]) -> list[DueWork]:
     return started
 
 
-def start(store: Store, work: DueWork) -> bool:
-    """Start a piece of work: on embedded parts a comparison has a process of its own, all else is a Prefect run."""
-    if work.slot is not None and not schedules.take(store.database, work.slot):
-        return False  # another took it
+def start(store: Store, work: DueWork, given_up: Recent | None = None) -> bool:
+    """Start a piece of work: on embedded parts a comparison has a process of its own, all else is a Prefect run.
+
+    Args:
+        store: The open store.
+        work: What is due.
+        given_up: Remembers what this caller starts no more.
+
+    Returns:
+        Whether it runs, or will.
+    """
+    if given_up is not None and work.key in given_up:
+        return False
     if work.flow == COMPARE and store.settings.prefect_api_url is None:
         from flows.compare.wishes import start_process
 
         return start_process(store, int(work.parameters["command_id"]))
-    return start_deployment(work)
+    try:
+        start_deployment(work)
+    except GivenUp as error:
+        _leave_to_a_person(store, work, error)
+        if given_up is not None:
+            given_up.add(work.key)
+        return False
+    return True
 
 
-def start_deployment(work: DueWork) -> bool:
+def _leave_to_a_person(store: Store, work: DueWork, error: GivenUp) -> None:
+    name = projects.get_project(store.database, store.actor, work.project_id).name if work.project_id else ""
+    command = _BY_HAND.get(work.flow, "ask for it again").format(shlex.quote(name))
+    sentence = f"{error}; do: read the log of the flow runner, then {command}"
+    logger.error("%s %s waits for a person: %s", work.flow, work.whose, sentence)
+    if "command_id" in work.parameters:
+        commands.finish(store.database, int(work.parameters["command_id"]), "failed", sentence)
+
+
+def start_deployment(work: DueWork) -> None:
     """Create the Prefect flow run of this work, once: the same key gives the same run while it can still run.
 
     A run that ended without doing the work (crashed before it began its job) must not block its key
     for ever, so a finished one is replaced by a run with the next key.
+
+    Raises:
+        GivenUp: So many runs ended without doing it that something else is wrong.
     """
     from prefect.deployments import run_deployment
 
     boot = os.environ.get(BOOT, "")  # a run that a killed `up` left pending in Prefect is nobody's: it gets a new one
-    for turn in range(100):
+    for turn in range(MOST_RUNS):
         run = run_deployment(
             name=f"{work.flow}/borderline",
             parameters=work.parameters,
@@ -155,6 +192,6 @@ def start_deployment(work: DueWork) -> bool:
         )
         state = getattr(run, "state", None)
         if state is None or not state.is_final():
-            return True
+            return
         logger.info("the flow run of %s ended (%s) and the work is still due: starting another", work.key, state.name)
-    return False
+    raise GivenUp(f"expected a run that begins its work, got {MOST_RUNS} that ended before they did")

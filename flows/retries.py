@@ -1,5 +1,8 @@
 """What becomes of failed work: infrastructure is tried again with growing waits, bad data waits for a person.
 
+A full disk, a database or a network drive that is away end some time, so work that met them is tried for as long as it
+takes, every quarter of an hour. What nobody knows (a bug, a GPU out of memory) is tried three times.
+
 The rule is asked of SQL alone, by whoever starts work; Prefect's own retries stay off, else there would be two of them.
 """
 
@@ -8,7 +11,7 @@ from __future__ import annotations
 from db.errors import NoSpace, StoreBusy, StoreError
 from db.jobs import SILENT
 from db.records import Job
-from flows.errors import FlowError
+from flows.errors import AlreadyRunning, FlowError
 from pipeline.errors import PipelineError
 
 MAX_ATTEMPTS = 3
@@ -18,6 +21,7 @@ STOPPED = "it was stopped; it is taken up again"  # Ctrl-C, or Borderline was sh
 AGAIN = "; it is tried again by itself"  # written behind an error that may pass
 _AT_ONCE = 5  # kills in a row that are taken up at once: the first ones say nothing about the next
 _FIRST_MS, _LONGEST_MS = 30_000, 900_000
+_LONGEST_TURN = 10  # far beyond the one that reaches the longest wait
 
 
 def may_pass(error: Exception) -> bool:
@@ -26,9 +30,16 @@ def may_pass(error: Exception) -> bool:
     >>> may_pass(OSError("No space left on device")), may_pass(FlowError("expected labels of two classes, got one"))
     (True, False)
     """
-    if isinstance(error, StoreBusy | NoSpace):
-        return True
-    return not isinstance(error, FlowError | StoreError | PipelineError)
+    return ends_some_time(error) or not isinstance(error, FlowError | StoreError | PipelineError)
+
+
+def ends_some_time(error: BaseException) -> bool:
+    """Tell whether the cause lies around the work and passes, if late: nobody is to be called for it.
+
+    >>> ends_some_time(OSError("Stale file handle")), ends_some_time(RuntimeError("CUDA error"))
+    (True, False)
+    """
+    return isinstance(error, StoreBusy | NoSpace | OSError | AlreadyRunning)
 
 
 def told(error: BaseException, sentence: str, attempt: int) -> str:
@@ -41,7 +52,8 @@ def told(error: BaseException, sentence: str, attempt: int) -> str:
     """
     if not isinstance(error, Exception):
         return STOPPED
-    return sentence + (AGAIN if may_pass(error) and attempt < MAX_ATTEMPTS else "")
+    again = ends_some_time(error) or (may_pass(error) and attempt < MAX_ATTEMPTS)
+    return sentence + (AGAIN if again else "")
 
 
 def was_killed(job: Job) -> bool:
@@ -70,7 +82,7 @@ def wait_ms(last: Job) -> int:
     What was killed is taken up at once; one that is killed over and over waits, too.
     """
     turns = last.attempt - _AT_ONCE if was_killed(last) else last.attempt
-    return min(_LONGEST_MS, _FIRST_MS * 4 ** (turns - 1)) if turns >= 1 else 0
+    return min(_LONGEST_MS, _FIRST_MS * 4 ** min(turns - 1, _LONGEST_TURN)) if turns >= 1 else 0
 
 
 def rests(last: Job | None, at: int) -> bool:

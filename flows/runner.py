@@ -82,17 +82,17 @@ def build_deployments(interval: float) -> list[RunnerDeployment]:
 def ring_when_due(settings: Settings, stop: threading.Event, seconds: float = POLL_SECONDS) -> None:
     """Look into SQL every second and start what is due, so that nobody waits for the interval of ``reconcile``."""
     from flows.health import beat
+    from flows.recent import Recent
     from flows.reconcile import reconcile, start
     from flows.store import open_store
 
-    told: set[str] = set()
+    told, given_up = Recent(), Recent()
     with open_store(settings, system=True) as store:
         while not stop.wait(seconds):
             try:
-                for work in reconcile(store, partial(start, store)):
-                    if work.key not in told:
+                for work in reconcile(store, partial(start, store, given_up=given_up)):
+                    if told.add(work.key):
                         logger.info("started %s %s (%s)", work.flow, work.whose, work.key)
-                        told.add(work.key)
                 beat(settings)
             except Exception:
                 logger.exception("the doorbell could not ring; it tries again")

@@ -16,15 +16,19 @@ from flows.store import Store
 __all__ = ["due_slots", "key_of", "once", "take"]
 
 ANSWERED = "Nothing to do: this moment of the schedule was answered already, or the schedule was changed."
-WAITS = "Nothing to do yet: the project has other work under way. The retraining starts when that is done."
+WAITS = "Nothing to do yet: other work is under way. It starts by itself when that is done."
 
 
 def due_slots(store: Store) -> list[DueSlot]:
-    """Return the moments to answer now: fresh ones, and those whose run died and is to be tried again."""
-    fresh = schedules.due(store.database)
+    """Return the moments to answer now: fresh ones, and those whose run died and is to be tried again.
+
+    A fresh one waits, too, where the newest attempt failed just now: on a full disk a job ends before it takes it.
+    """
+    fresh, at = schedules.due(store.database), store.database.read(now)
     seen = {slot.schedule_id for slot in fresh}
-    tried = (_again(store, entry) for entry in schedules.running(store.database) if entry.id not in seen)
-    return [*fresh, *(slot for slot in tried if slot is not None)]
+    tried = (_again(store, entry, at) for entry in schedules.running(store.database) if entry.id not in seen)
+    rested = (slot for slot in fresh if not rests(jobs.latest(store.database, slot.project_id, slot.kind), at))
+    return [*rested, *(slot for slot in tried if slot is not None)]
 
 
 def once(store: Store, schedule_id: int, work: Callable[[DueSlot], dict[str, Any]]) -> dict[str, Any]:
@@ -52,16 +56,16 @@ def once(store: Store, schedule_id: int, work: Callable[[DueSlot], dict[str, Any
 def key_of(store: Store, slot: DueSlot) -> str:
     """Name the run that answers a moment; after a failed attempt it has another name."""
     last = jobs.latest(store.database, slot.project_id, slot.kind)
-    attempt = last.id if last is not None and slot.taken_at is not None else 0
+    attempt = last.id if last is not None and last.state == "failed" else 0
     return f"schedule-{slot.schedule_id}-{slot.slot}-{attempt}"
 
 
-def _again(store: Store, schedule: Schedule) -> DueSlot | None:
+def _again(store: Store, schedule: Schedule, at: int) -> DueSlot | None:
     """Return the moment that a schedule took last if its run failed and may be tried again now."""
     last = jobs.latest(store.database, schedule.project_id, schedule.kind)
     if schedule.last_slot is None or last is None or not _answered(schedule, last):
         return None
-    if last.state != "failed" or needs_a_person(last) or rests(last, store.database.read(now)):
+    if last.state != "failed" or needs_a_person(last) or rests(last, at):
         return None
     return DueSlot(
         schedule_id=schedule.id,
@@ -73,11 +77,6 @@ def _again(store: Store, schedule: Schedule) -> DueSlot | None:
 
 
 def _answered(schedule: Schedule, last: Job) -> bool:
-    """Whether the newest job is the one that answered the schedule's last moment, not one that a person started.
-
-    A retraining takes the moment while its job runs; for a backup it is taken before the run is started.
-    """
+    """Whether the newest job is the one that answered the schedule's last moment: it took it while it ran."""
     taken = schedule.last_started_at or 0
-    if schedule.kind == "retrain":
-        return last.started_at <= taken <= (last.ended_at or taken)
-    return last.started_at >= taken
+    return last.started_at <= taken <= (last.ended_at or taken)

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from db.space import parse_bytes
 
 LOOPBACK = "127.0.0.1"
+PREFECT_KEEPS_DAYS = 14  # of runs that have ended, with their logs and artifacts
 BOOT = "BORDERLINE_BOOT"  # names one start of `borderline up` to its children
 
 
@@ -190,7 +191,8 @@ class Settings(BaseSettings):
         """Return the variables that keep Prefect in its own folder, quiet, local and without telemetry.
 
         The batch sizes and the lease storage are measured choices: with the defaults the recorder
-        writes one row a transaction, and a restart of the server forgets who holds a concurrency slot.
+        writes one row a transaction, and a restart of the server forgets who holds a concurrency slot. Without the
+        vacuum the runs of months stay in Prefect's database; what they did is in SQL anyhow.
         """
         url = self.prefect_api_url or f"http://{LOOPBACK}:{self.prefect_port}/api"
         variables = {
@@ -206,6 +208,8 @@ class Settings(BaseSettings):
             "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
             "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
             "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(PREFECT_KEEPS_DAYS * 86_400),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             "PREFECT_CLI_PROMPT": "false",
             "PREFECT_LOGGING_LEVEL": "WARNING",

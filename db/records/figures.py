@@ -44,12 +44,13 @@ class SilentJob:
 class Figures:
     """The store's numbers. `jobs` counts by kind and state, `deliveries` by state; `unsent_ms` is the oldest message's.
 
-    `at` is the database's time.
+    `at` is the database's time, `last_backup_at` when the newest backup that succeeded was done (None: there is none).
     """
 
     at: int
     projects: tuple[ProjectFigures, ...]
     jobs: Mapping[tuple[str, str], int] = field(default_factory=dict)
     running: tuple[SilentJob, ...] = ()
+    last_backup_at: int | None = None
     unsent_ms: int = 0
     deliveries: Mapping[str, int] = field(default_factory=dict)

@@ -23,7 +23,7 @@ class Schedule:
         last_slot: The moment (for 'labels', the number of labels) that was answered last.
         last_started_at: When that was.
         next_at: The next moment, for 'cron' and 'interval' that are on; in the past, it is due now.
-        labels_left: Labels still to come, for 'labels' that are on; 0, it is due now.
+        labels_left: Labels still to come, for 'labels' that are on; 0, it is due now; None, they were not counted.
     """
 
     id: int

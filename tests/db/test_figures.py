@@ -76,6 +76,17 @@ def test_each_number_is_what_the_store_says(database: Database) -> None:
     assert ("borderline_model_validation_accuracy_ratio", theirs) not in found
 
 
+def test_the_last_backup_is_the_newest_that_succeeded(database: Database) -> None:
+    scene = make_scene(database, images=0)
+    name = ("borderline_last_backup_timestamp_seconds",)
+    for state, ended in (("failed", None), ("done", 1000.0), ("failed", 1000.0), ("done", 2000.0)):
+        job = jobs.begin(database, scene.system, None, "backup", "host:1:1.0")
+        assert job is not None
+        jobs.finish(database, job, state)
+        run(database, f"UPDATE jobs SET ended_at = {round((ended or 1.0) * 1000)} WHERE id = {job.id}")
+        assert numbers(database).get(name) == ended
+
+
 def test_a_claim_that_is_over_and_a_project_that_is_gone_are_not_counted(database: Database) -> None:
     scene = busy(database)
     make_scene(database, name="trial", images=0, kind="simulation")

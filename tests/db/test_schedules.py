@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from db import deliveries, model_choices, model_versions, outbox, projects, schedules, webhooks
 from db.clock import now
@@ -207,6 +207,23 @@ def test_new_labels_ring_once_where_somebody_counts_them(database: Database) -> 
     assert outbox.waiting(database) == {}
     assert [message.topic for message in messages(database) if message.topic == outbox.NEW_LABELS] == []
     assert scalar(database, "SELECT count(*) FROM outbox WHERE topic = 'labels_changed'") == 1
+
+
+def test_what_is_asked_every_second_counts_no_labels(database: Database) -> None:
+    scene = make_scene(database)
+    schedules.put(database, scene.ada, scene.id, labels=100)
+    asked: list[str] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    [entry] = schedules.running(database)
+    assert entry.labels_left is None
+    assert asked
+    assert not [statement for statement in asked if "FROM labels" in statement or "samples" in statement]
+    assert schedules.of_project(database, scene.ada, scene.id)[0].labels_left == 100
+    assert [statement for statement in asked if "FROM labels" in statement]
 
 
 def test_a_label_that_is_rolled_back_rings_for_nobody(database: Database) -> None:

@@ -349,7 +349,7 @@ def test_the_flow_backs_up_where_the_settings_say(
     monkeypatch.setenv("BORDERLINE_BACKUP_FOLDER", str(tmp_path / "there"))
     monkeypatch.setenv("BORDERLINE_BACKUP_KEEP", "1")
     monkeypatch.setattr(deployments, "ArtifactReporter", SilentReporter)  # no Prefect server is up here
-    deployments.backup.fn(schedule_id=1, slot=2)
+    deployments.backup.fn()
     done = deployments.backup.fn()
     assert [path.name for path in manifests.finished(tmp_path / "there")] == [done["backup"]]
     job = jobs.latest(small.database, None, "backup")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -84,6 +85,18 @@ def test_prefect_gets_its_password_and_a_database_of_its_own(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="postgresql://"):
         server_environment(Settings(home=tmp_path, prefect_database_url="sqlite:////srv/x.db"))
     assert "PREFECT_SERVER_DATABASE_CONNECTION_URL" not in server_environment(Settings(home=tmp_path))
+
+
+def test_prefects_own_database_forgets_runs_that_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
+
+    assert "flow_runs" not in ServerServicesDBVacuumSettings().enabled_vacuum_types  # its own choice
+    for environment in (server_environment(Settings(home=tmp_path)), Settings(home=tmp_path).prefect_environment()):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        vacuum = ServerServicesDBVacuumSettings()
+        assert vacuum.enabled_vacuum_types == {"events", "flow_runs", "orphans"}
+        assert vacuum.retention_period == timedelta(days=14)
 
 
 def test_prefect_is_open_to_nobody_without_a_password(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from db.engine import Database
 from flows import doctor_machine
 from flows.backup import back_up
 from flows.doctor import Finding, examine, failed
+from flows.errors import FlowError
+from flows.jobs import working
 from flows.report import SilentReporter
 from flows.settings import Settings
 from flows.store import Store
@@ -120,6 +122,22 @@ def test_backups_are_looked_for(store: Store, tmp_path: Path, monkeypatch: pytes
     assert [one.level for one in said()] == ["ok", "warn"]  # the same disk
     monkeypatch.setattr("flows.doctor_files.BACKUP_DAYS", -1)
     assert said()[0].level == "warn"
+
+
+def test_a_backup_that_failed_is_told_until_one_succeeds(store: Store) -> None:
+    def fail(error: Exception) -> None:
+        with pytest.raises(type(error)), working(store, None, "backup", SilentReporter()):
+            raise error
+
+    fail(OSError("No space left on device"))
+    [told] = [one for one in examine(store.settings) if one.what == "last backup"]
+    assert (told.level, "No space left" in told.found) == ("warn", True)  # it is tried again by itself
+    fail(FlowError("3 files were missing"))
+    [told] = [one for one in examine(store.settings) if one.what == "last backup"]
+    assert (told.level, "borderline backup" in told.do) == ("problem", True)
+    with working(store, None, "backup", SilentReporter()):
+        pass
+    assert "last backup" not in bad(store)
 
 
 def test_a_store_that_cannot_be_opened_is_a_problem_and_no_crash(tmp_path: Path, sqlite_place: Place) -> None:

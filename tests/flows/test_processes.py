@@ -9,6 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from flows import processes
 from flows.processes import MARK, RESTARTS_A_MINUTE, Service, free_port, kill_marked, marked, port_is_free, stop_all
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -30,6 +33,21 @@ def until(condition, seconds: float = 10.0) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def test_a_log_that_has_grown_large_is_set_aside_at_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "MOST_LOG_BYTES", 10)
+    one = service(tmp_path, [sys.executable, "-c", "print('hello there')"])
+    said = b"hello there\n"
+    for _ in range(3):
+        one.start()
+        one.wait(30)
+        assert one.log.read_bytes() == said
+    assert sorted(path.name for path in one.log.parent.iterdir()) == ["sleeper.log", "sleeper.log.1"]
+    monkeypatch.setattr(processes, "MOST_LOG_BYTES", 1000)
+    one.start()
+    one.wait(30)
+    assert one.log.read_bytes() == 2 * said  # a small one goes on
 
 
 def test_a_service_that_died_is_started_again(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import text
 
 from db import commands, jobs, model_versions, projects, schedules
-from db.errors import Conflict, InvalidInput, StoreBusy
+from db.errors import Conflict, InvalidInput, NoSpace, StoreBusy
 from db.records import DueSlot, Job, Project
-from flows import retries
+from flows import recent, retries
 from flows import schedules as scheduling
 from flows.cli import schedules as command
-from flows.errors import Canceled, UsageError
+from flows.errors import AlreadyRunning, Canceled, UsageError
 from flows.jobs import working
-from flows.reconcile import DueWork, due_work, reconcile, start
+from flows.reconcile import DueWork, due_work, reconcile
 from flows.report import SilentReporter
 from flows.retries import AGAIN, KILLED, needs_a_person, wait_ms
 from flows.rounds import Batch, run_round
@@ -66,6 +66,14 @@ def run(store: Store, error: BaseException | None = None, *, die: bool = False) 
     return scheduling.once(store, entry.id, work)
 
 
+def rest_a_while(store: Store) -> None:
+    """Let what failed have begun, and ended, twenty minutes earlier."""
+    let_it_rest(store)
+    for change in ("schedules SET last_started_at = last_started_at - :ms", "jobs SET started_at = started_at - :ms"):
+        moved = text(f"UPDATE {change}")
+        store.database.write(lambda session, moved=moved: session.execute(moved, {"ms": 1_200_000}))
+
+
 def retrains(store: Store) -> list[DueWork]:
     return [work for work in due_work(store) if work.flow == "retrain"]
 
@@ -77,7 +85,8 @@ def latest(store: Store, project: Project) -> Job:
 
 
 def test_the_examples_are_true() -> None:
-    assert doctest.testmod(retries) == (0, 1)
+    assert doctest.testmod(retries) == (0, 2)
+    assert doctest.testmod(recent) == (0, 2)
     assert doctest.testmod(command) == (0, 2)
 
 
@@ -118,8 +127,8 @@ def test_bad_data_waits_for_the_next_time_or_a_person(store: Store, project: Pro
     assert len(retrains(store)) == 1
 
 
-@pytest.mark.parametrize("error", [OSError("disk full"), StoreBusy("busy"), MemoryError(), RuntimeError("CUDA")])
-def test_infrastructure_is_tried_again_with_growing_waits_and_given_up(
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA")])
+def test_what_nobody_knows_is_tried_again_with_growing_waits_and_given_up(
     store: Store, project: Project, error: Exception
 ) -> None:
     keys = set()
@@ -132,15 +141,48 @@ def test_infrastructure_is_tried_again_with_growing_waits_and_given_up(
         assert last.error.endswith(AGAIN) == (attempt < 3)
         assert wait_ms(last) == 30_000 * 4 ** (attempt - 1)
         assert retrains(store) == []
-        let_it_rest(store)
-        moved = text("UPDATE schedules SET last_started_at = last_started_at - 1200000")  # as the job, which has rested
-        store.database.write(lambda session, moved=moved: session.execute(moved))
-        change = text("UPDATE jobs SET started_at = started_at - 1200000")
-        store.database.write(lambda session, change=change: session.execute(change))
+        rest_a_while(store)
     assert len(keys) == 3  # a run of its own each time
     assert retrains(store) == []
     pass_by(store)
     assert len(retrains(store)) == 1  # the next moment is tried all the same
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), StoreBusy("busy"), NoSpace("full"), AlreadyRunning("folder")])
+def test_what_ends_some_time_is_tried_until_it_has(store: Store, project: Project, error: Exception) -> None:
+    for attempt in range(1, 8):
+        assert len(retrains(store)) == 1, attempt
+        if isinstance(error, AlreadyRunning):  # the flow says so and ends well
+            assert run(store, error) == {"skipped": scheduling.WAITS}
+        else:
+            with pytest.raises(type(error)):
+                run(store, error)
+        assert not needs_a_person(latest(store, project))
+        assert wait_ms(latest(store, project)) == min(900_000, 30_000 * 4 ** (attempt - 1))
+        assert retrains(store) == []
+        rest_a_while(store)
+    assert run(store) == {"done": True}
+    assert retrains(store) == []
+
+
+def test_a_moment_that_a_full_disk_let_nobody_take_waits_like_any_other_failure(
+    store: Store, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every second would start a run that ends at once."""
+
+    def full(*_: object) -> None:
+        raise NoSpace("full")
+
+    before = retrains(store)[0].key
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.jobs.require_disk", full)
+        with pytest.raises(NoSpace):
+            run(store)
+    assert retrains(store) == []
+    rest_a_while(store)
+    assert [work.key == before for work in retrains(store)] == [False]
+    assert run(store) == {"done": True}
+    assert retrains(store) == []
 
 
 def test_a_retraining_whose_process_was_killed_is_taken_up_at_once(store: Store, project: Project) -> None:
@@ -180,19 +222,6 @@ def test_a_retraining_by_hand_that_failed_is_no_business_of_the_schedule(store: 
         raise OSError("full")
     let_it_rest(store)
     assert retrains(store) == []
-
-
-def test_a_backup_is_started_once_a_moment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    schedules.put(store.database, store.actor, None, seconds=3600)
-    pass_by(store)
-    [work] = due_work(store)
-    assert (work.flow, work.project_id, work.parameters) == ("backup", None, {})
-    started: list[str] = []
-    monkeypatch.setattr("flows.reconcile.start_deployment", lambda work: started.append(work.key) is None)
-    assert start(store, work)
-    assert not start(store, work)  # by another starter, that looked before
-    assert started == [work.key]
-    assert due_work(store) == []
 
 
 def test_schedules_in_a_terminal(store: Store, run: Callable[..., Said]) -> None:
