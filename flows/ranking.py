@@ -19,10 +19,10 @@ from db import model_versions, samples
 from db import pseudo_labels as pseudo_store
 from db.records import ModelVersion, Project, Round
 from flows.confirm import look_for_sure
+from flows.devices import device_slot
 from flows.errors import UsageError
 from flows.files import new_file
 from flows.learning import device_of, load_version
-from flows.locks import device_slot
 from flows.report import Reporter
 from flows.shards.runners import shard_runner
 from flows.store import Store
