@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
-from benchmarks.fault_rounds import BATCH, compared, finish_round, prepare, round_process, settings_of
+from benchmarks.fault_compared import compared
+from benchmarks.fault_rounds import BATCH, finish_round, prepare, round_process, settings_of
 from benchmarks.fault_table import SQLITE, Outcome, Stand, fault, stand
 from benchmarks.fault_writers import start_process
 from db import crash_points

@@ -25,7 +25,8 @@ from flows.outputs import in_todays_classes
 from flows.pictures import store_pictures
 from flows.promotion import settle
 from flows.queries import build_queries
-from flows.ranking import Ranking, rank, store_copies, store_pseudo_labels
+from flows.ranking import Ranking, rank
+from flows.ranking_files import store_copies, store_pseudo_labels
 from flows.report import Reporter
 from flows.store import Store
 from pipeline.randomness import per_sample_uniform
