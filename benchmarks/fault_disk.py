@@ -15,7 +15,8 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from benchmarks.fault_rounds import compared, finish_round, prepare, round_process
+from benchmarks.fault_compared import compared
+from benchmarks.fault_rounds import finish_round, prepare, round_process
 from benchmarks.fault_table import POSTGRESQL, SQLITE, Outcome, Stand, fault, stand
 from benchmarks.fault_writers import Crew, crew, start_process
 from tests.postgresql_cluster import Cluster

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
-import db.errors
-import pipeline.errors
-from benchmarks.fault_rounds import BATCH, compared, finish_round, prepare, round_process, settings_of
+from benchmarks.fault_compared import compared
+from benchmarks.fault_rounds import BATCH, finish_round, prepare, round_process, settings_of
 from benchmarks.fault_table import SQLITE, Outcome, Stand, fault, stand
 from benchmarks.fault_writers import start_process
 from db import crash_points
@@ -19,9 +18,9 @@ from db.tables import FileRow
 from flows.report import SilentReporter
 from flows.rounds import run_round
 from flows.store import open_store
+from pipeline.errors import FileDamaged
 
 Damage = Callable[[], None]
-FILE_DAMAGED = db.errors.FileDamaged, pipeline.errors.FileDamaged  # which one depends on who looks first
 
 
 def flip_a_bit(path: Path, choose: np.random.Generator) -> None:
@@ -39,7 +38,7 @@ def _refused(place: Stand, project_id: int, path: Path, choose: np.random.Genera
     try:
         with open_store(settings_of(place), system=True) as store:
             run_round(store, project_id, SilentReporter(), BATCH)
-    except FILE_DAMAGED as error:
+    except FileDamaged as error:
         return "" if path.name in str(error) and "restore" in str(error) else f"it said: {error}"
     else:
         return f"{path.name} was used although a bit of it had turned"

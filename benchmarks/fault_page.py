@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -118,32 +119,50 @@ def page_killed_after_commit(place: Stand, times: int) -> Outcome:
     return _killed(place, times, crash_points.AFTER_COMMIT)
 
 
-def _settings_that_cannot_be() -> list[dict[str, str]]:
-    return [
-        {"BORDERLINE_DATABASE_URL": "postgresql://"[:7] + "\x7f"},
-        {"BORDERLINE_PREFECT_PORT": "42o0"},
-        {"BORDERLINE_ACCOUNTS": "accounfs"},
-        {"BORDERLINE_DEVICE": "cpv"},
-        {"BORDERLINE_RECONCILE_SECONDS": "-1"},
-    ]
+SETTINGS_THAT_CANNOT_BE = (  # each a usual value with one letter changed
+    ("BORDERLINE_LOG_FORMAT", "jsom"),
+    ("BORDERLINE_DATABASE_URL", "postgresq1://borderline@localhost/borderline"),
+    ("BORDERLINE_PREFECT_PORT", "42o0"),
+    ("BORDERLINE_ACCOUNTS", "accounfs"),
+    ("BORDERLINE_DEVICE", "cpv"),
+    ("BORDERLINE_RECONCILE_SECONDS", "-1"),
+)
 
 
 @fault(
     "settings damaged",
-    "one letter of a setting changed: the command ends with a sentence and exit code 2, nothing is written",
+    "one letter of a setting changed: the command names the setting in a sentence, ends with exit code 2 and writes "
+    "nothing; with the settings as they were it works",
     engines=(SQLITE,),
-    count=5,
+    count=len(SETTINGS_THAT_CANNOT_BE),
     small=2,
 )
 def settings_damaged(place: Stand, times: int) -> Outcome:
     """Start a command with a setting that cannot be."""
-    found = Found()
-    for bad in _settings_that_cannot_be()[:times]:
-        environment = {**os.environ, "BORDERLINE_HOME": str(place.home), **bad}
-        command = [sys.executable, "-m", "flows.cli", "status"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SENTENCE_SECONDS,
-                              check=False)  # fmt: skip
-        if done.returncode != 2 or "Traceback" in done.stderr or not done.stderr.strip():
-            found.bad_hashes += 1
-            found.what.append(f"{bad}: code {done.returncode}, said {done.stderr.strip()[-200:]!r}")
-    return Outcome(min(times, len(_settings_that_cannot_be())), found)
+    with open_store(settings_of(place), system=True) as store:
+        projects.create_project(store.database, store.actor, ProjectSpec(name="digits", classes=("0", "1")))
+    damaged, found = SETTINGS_THAT_CANNOT_BE[:times], Found()
+    for name, value in damaged:
+        before = _files(place.home)
+        done = _status(place, {name: value})
+        plain = done.returncode == 2 and name in done.stderr and "Traceback" not in done.stderr
+        if not plain or _files(place.home) != before:
+            found.what.append(f"{name}={value}: code {done.returncode}, said {done.stderr.strip()[-200:]!r}")
+    control = _status(place, {})  # a command that always failed would pass the rest
+    if control.returncode != 0 or "digits" not in control.stdout:
+        found.what.append(f"good settings: code {control.returncode}, said {control.stderr.strip()[-200:]!r}")
+    found.not_rebuilt = len(found.what)
+    return Outcome(len(damaged), found)
+
+
+def _status(place: Stand, changed: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BORDERLINE_")}
+    environment = {**kept, "BORDERLINE_HOME": str(place.home), **changed}
+    command = [sys.executable, "-m", "flows.cli", "status", "digits"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SENTENCE_SECONDS,
+                          check=False)  # fmt: skip
+
+
+def _files(home: Path) -> dict[str, bytes]:
+    """Return every file of a home folder with what is in it."""
+    return {str(path.relative_to(home)): path.read_bytes() for path in home.rglob("*") if path.is_file()}

@@ -17,7 +17,7 @@ import tempfile
 import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +41,7 @@ from flows.store import open_store
 from pipeline.data.sources import open_source, with_test_split
 from tests.postgresql_cluster import Cluster
 
-QUIET_SECONDS = 2.0
+SUMMED = ("kills", "acknowledged", "lost", "doubled", "over_assigned", "bad_hashes")
 CLOSED = "SELECT count(*) FROM rounds WHERE state = 'closed'"
 
 
@@ -64,16 +64,26 @@ def main() -> None:
     print(f"seed {given.seed}", flush=True)
     rows = [soak(engine, given) for engine in given.engine.split(",")]
     path, given.json = given.json, None
-    table = [{name: row[name] for name in row if name not in ("killed", "what")} for row in rows]
-    killed = [f"{row['engine']}: {row['killed']}" for row in rows]
-    report("Soak", table, given, killed=killed, what=[str(row["what"]) for row in rows])
+    table = [{**{name: row[name] for name in row if name != "what"}, "killed": in_words(row["killed"])} for row in rows]
+    report("Soak", table, given, what=[str(row["what"]) for row in rows])
     if given.docs:
         write_table(Path(given.docs), "soak", table)
     if path:
-        keep = rows[0] if len(rows) == 1 else {"engines": rows}
-        path.write_text(json.dumps({**keep, "seed": given.seed, "machine": machine()}, indent=2) + "\n")
+        kept = {**totals(rows), "engines": rows, "seed": given.seed, "machine": machine()}
+        path.write_text(json.dumps(kept, indent=2) + "\n")
     if any(row["broken"] or row["rounds"] < given.rounds or row["kills"] < given.kills for row in rows):
         sys.exit("a promise was broken, or rounds or kills are missing: see the table")
+
+
+def totals(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Return the counts of all engines together, and the rounds that each of them did at least."""
+    sums = {name: sum(row[name] for row in rows) for name in SUMMED}
+    return {**sums, "rounds": min(row["rounds"] for row in rows)}
+
+
+def in_words(killed: Mapping[str, int]) -> str:
+    """Return how many of each role were killed, most first."""
+    return ", ".join(f"{role} {times}" for role, times in Counter(killed).most_common()) or "nothing"
 
 
 def soak(engine: str, given: Namespace) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,26 +17,22 @@ import psutil
 
 from flows.health import answers
 from flows.processes import Service, any_port, kill_marked, marked
-from flows.settings import Settings
+from flows.settings import BOOT, Settings
 from flows.up import build_services
 from tests.postgresql_cluster import Cluster
 
 START_SECONDS = 300.0
 
 
-def role_of(process: psutil.Process) -> str | None:
-    """Tell what a process of Borderline is by its command line."""
-    try:
-        words = process.cmdline()
-    except psutil.Error:
-        return None
+def role_of(words: Sequence[str]) -> str | None:
+    """Tell what a process of Borderline is by its command line; None for what is none of the services."""
     line = " ".join(words)
     if "labeler_ui" in line:
         return "page"
     if "flows.runner" in line:
         return "flow runner"
     if "flows.cli" in line:
-        return "borderline up"
+        return "worker" if "worker" in words else "borderline up"
     if "server" in words or "uvicorn" in line:
         return "Prefect server"
     return "flow run" if "prefect" in line else None
@@ -45,9 +41,10 @@ def role_of(process: psutil.Process) -> str | None:
 def _marked_targets(home: Path) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for process in marked(str(home)):
-        role = role_of(process)
-        if role is not None:
-            found.setdefault(role, []).append(process.pid)
+        with suppress(psutil.Error):  # gone by now
+            role = role_of(process.cmdline())
+            if role is not None:
+                found.setdefault(role, []).append(process.pid)
     return found
 
 
@@ -118,10 +115,7 @@ class Team:
 
     def start(self) -> None:
         """Start the three services that use the database; PostgreSQL is up already."""
-        mark = str(self.settings.home)
-        alone = self.settings.model_copy(update={"prefect_api_url": None})
-        server = next(one for one in build_services(alone, mark) if one.name == "Prefect server")
-        self.services = [server, *build_services(self.settings, mark)]
+        self.services = team_services(self.settings)
         for service in self.services:
             service.start()
 
@@ -150,6 +144,21 @@ class Team:
         if self.cluster.is_up():
             found["postmaster"] = [self.cluster.pid]
         return found
+
+
+def team_services(settings: Settings) -> list[Service]:
+    """Return a Prefect server, a page and a worker: the commands that compose files and systemd start.
+
+    `borderline worker` names each of its starts anew (BOOT), which decides what becomes of a dead worker's flow runs.
+    """
+    mark = str(settings.home)
+    alone = settings.model_copy(update={"prefect_api_url": None})
+    server = next(one for one in build_services(alone, mark) if one.name == "Prefect server")
+    page, runner = build_services(settings, mark)
+    environment = {**runner.environment, "BORDERLINE_PREFECT_API_URL": str(settings.prefect_api_url)}
+    del environment[BOOT]
+    command = [sys.executable, "-m", "flows.cli", "worker"]
+    return [server, page, Service("worker", command, environment, settings.log_folder / "worker.log")]
 
 
 @contextmanager

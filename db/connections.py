@@ -45,12 +45,14 @@ def normalize_url(url: str | None, home: Path) -> URL:
         parsed = make_url(url)
     except ArgumentError as error:
         raise InvalidInput(
-            "expected a database URL such as postgresql://user@host/name; got one that cannot be read"
+            "expected a database URL such as postgresql://user@host/name, got one that cannot be read; "
+            "do: mend the address (BORDERLINE_DATABASE_URL), or leave it out to use a file in the home folder"
         ) from error
     family = parsed.drivername.split("+")[0]
     if family not in _DRIVERS:
         raise InvalidInput(
-            f"expected a sqlite or postgresql URL, got {family!r}; do without one to use a file in {home}"
+            f"expected a sqlite or postgresql URL, got {family!r}; "
+            f"do: mend the address (BORDERLINE_DATABASE_URL), or leave it out to use a file in {home}"
         )
     if family == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise InvalidInput("expected a SQLite file, got a database in memory; name a file or leave the URL out")

@@ -19,6 +19,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any
 
 from db import redaction
+from db.errors import InvalidInput
 
 FORMAT = "BORDERLINE_LOG_FORMAT"
 FORMATS = ("text", "json")
@@ -45,7 +46,7 @@ def configure(default: str | None = None) -> None:
         default: 'text' or 'json' where BORDERLINE_LOG_FORMAT is not set; None is text on a terminal and JSON elsewhere.
 
     Raises:
-        ValueError: BORDERLINE_LOG_FORMAT is neither.
+        InvalidInput: BORDERLINE_LOG_FORMAT is neither.
     """
     redaction.hide_environment(os.environ)
     handler = StandardError()
@@ -62,11 +63,15 @@ def configure(default: str | None = None) -> None:
 
 
 def formatter(default: str | None = None) -> logging.Formatter:
-    """Return the formatter that the environment asks for; Prefect's processes name this function in their settings."""
+    """Return the formatter that the environment asks for; Prefect's processes name this function in their settings.
+
+    Raises:
+        InvalidInput: BORDERLINE_LOG_FORMAT is neither 'text' nor 'json'.
+    """
     usual = default or ("text" if sys.stderr.isatty() else "json")
     chosen = os.environ.get(FORMAT, "").strip() or usual
     if chosen not in FORMATS:
-        raise ValueError(f"expected {FORMAT} to be one of {', '.join(FORMATS)}, got {chosen!r}; set one of them")
+        raise InvalidInput(f"expected {FORMAT} to be one of {', '.join(FORMATS)}, got {chosen!r}; set one of them")
     return JsonFormatter() if chosen == "json" else TextFormatter()
 
 

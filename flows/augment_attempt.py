@@ -14,7 +14,7 @@ from flows.augment_gate import decide, not_worth_making, said_of
 from flows.augment_plan import GROWTH_JUDGES, GROWTH_TRAINS, Filling, grew
 from flows.augment_version import new_version
 from flows.augment_work import Judged, Work
-from flows.locks import device_slot
+from flows.devices import device_slot
 
 
 def attempt(work: Work, fillings: Sequence[Filling]) -> list[Judged]:

@@ -19,8 +19,9 @@ from flows.backup import KIND as BACKUP
 from flows.backup import back_up
 from flows.compare.wishes import carry_out
 from flows.errors import AlreadyRunning
-from flows.ingest import IngestOptions, clear_inbox, ingest_source, require_allowed
+from flows.ingest import IngestOptions, ingest_source
 from flows.jobs import working
+from flows.page_sources import clear_inbox, require_allowed
 from flows.report import ArtifactReporter, Reporter
 from flows.retrain import retrain_project
 from flows.run_artifacts import leave_artifacts

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from db import inputs, projects, samples, synthetic
+from db import projects, samples, synthetic
 from db.crash_points import SHARD_ON_DISK, reach
 from db.errors import NoSpace
 from db.records import NewSample, NewShard, Project
@@ -17,7 +16,6 @@ from db.space import require_quota
 from flows.errors import UsageError
 from flows.files import new_file
 from flows.report import Reporter
-from flows.settings import Settings
 from flows.store import Store
 from pipeline.data.decode import ImageSpec
 from pipeline.data.shards import (
@@ -31,7 +29,6 @@ from pipeline.data.shards import (
 )
 from pipeline.data.sources import Source, open_source
 from pipeline.data.sources.remote import RemoteSource
-from pipeline.data.sources.urls import protocol_of
 
 SPLITS = ("pool", "validation", "test")
 LABEL_POLICIES = ("use", "hide", "ignore")
@@ -238,32 +235,3 @@ def _row(store: Store, sample: PreparedSample, options: IngestOptions) -> NewSam
         copied=new_file(store, sample.copied) if sample.copied else None,
         notes=tuple(sample.notes),
     )
-
-
-def require_allowed(settings: Settings, source: str) -> None:
-    """Refuse what a page may not have read.
-
-    A path must not lead out of BORDERLINE_INGEST_ROOT, links followed, if that is set. A URL must lie below one that
-    BORDERLINE_INGEST_REMOTE names: whoever sees a page must not send this machine to any address they like.
-
-    Raises:
-        UsageError: It may not be read.
-        InvalidInput: The same, of a URL.
-    """
-    if protocol_of(source) is not None:
-        inputs.listed_url(source, settings.remote_folders)
-        return
-    path = Path(source).resolve()
-    roots = [settings.ingest_root, settings.home / "inbox"]
-    if settings.ingest_root is not None and not any(path.is_relative_to(root.resolve()) for root in roots if root):
-        raise UsageError(
-            f"expected a path below {settings.ingest_root}, got {source!r}; do: put the images there, or ask whoever "
-            "runs Borderline to change BORDERLINE_INGEST_ROOT"
-        )
-
-
-def clear_inbox(source: Path) -> None:
-    """Remove the folder of an upload whose images were taken in; any other folder is left alone."""
-    inbox = (Settings().home / "inbox").resolve()
-    if inbox in source.resolve().parents:
-        shutil.rmtree(source, ignore_errors=True)

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from flows.errors import AlreadyRunning
-from flows.report import Reporter
 from flows.store import Store
 
 POLL_SECONDS = 0.2
@@ -43,15 +42,6 @@ def file_lock(
         yield held
     finally:
         os.close(handle)
-
-
-def device_slot(store: Store, reporter: Reporter) -> AbstractContextManager[bool]:
-    """Hold the one slot of this machine's device: the lock is the kernel's, so a killed holder frees it."""
-
-    def waiting() -> None:
-        reporter.progress(0, 0, "waiting for the device")
-
-    return file_lock(store.settings.run_folder / "device.lock", while_waiting=waiting)
 
 
 def files_in_use(store: Store) -> AbstractContextManager[bool]:

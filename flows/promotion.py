@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from db import holdout, model_choices, model_versions, samples
+from db import errors, holdout, model_choices, model_versions, samples
 from db.records import Measured, ModelVersion, PairedAnswer, Project, measured_on
 from flows.learning import device_of, evaluate, load_version
 from flows.outputs import live_positions
 from flows.report import Reporter
 from flows.store import Store
+from pipeline.errors import FileDamaged
 
 FEWEST_HOLDOUT = 30  # labeled holdout images below which two models are not told apart by them
 _ROUNDING = 1e-9
@@ -47,6 +48,9 @@ def settle(store: Store, project: Project, version: ModelVersion, reporter: Repo
 
     A version that was in use before and is not any more stays out: a person returned to another. An older version
     never takes over from a newer one by itself.
+
+    Raises:
+        FileDamaged: The file of one of the two is not the one that was written.
     """
     while True:
         current = model_versions.current(store.database, project.id)
@@ -60,10 +64,16 @@ def settle(store: Store, project: Project, version: ModelVersion, reporter: Repo
         if not decision.promoted:
             return decision
         over = None if current is None else current.id
-        if model_choices.promote(
-            store.database, store.actor, project.id, version.id, decision.sentence, instead_of=over
-        ):
+        if _promote(store, project, version, decision.sentence, over):
             return decision  # else somebody chose another one meanwhile: compare with that
+
+
+def _promote(store: Store, project: Project, version: ModelVersion, reason: str, over: int | None) -> bool:
+    """Promote a version; a damaged file is the error that it is wherever flows read one."""
+    try:
+        return model_choices.promote(store.database, store.actor, project.id, version.id, reason, instead_of=over)
+    except errors.FileDamaged as error:
+        raise FileDamaged(str(error)) from error
 
 
 def decide(

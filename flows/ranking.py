@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import functools
 import logging
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from db import copies as copy_store
 from db import model_versions, samples
-from db import pseudo_labels as pseudo_store
 from db.records import ModelVersion, Project, Round
 from flows.confirm import look_for_sure
+from flows.devices import device_slot
 from flows.errors import UsageError
-from flows.files import new_file
 from flows.learning import device_of, load_version
-from flows.locks import device_slot
 from flows.report import Reporter
 from flows.shards.runners import shard_runner
 from flows.store import Store
 from flows.training_data import COPY_ROUNDS, open_pool
 from pipeline.data.pool import ImagePool
 from pipeline.errors import StrategyError
-from pipeline.files import FileRecord, atomic_write
 from pipeline.randomness import derive_seed
 from pipeline.strategies.base import QueryContext, Selection, ShardRunner, Strategy
 from pipeline.strategies.copies import MadeCopies, WithCopies, copy_rounds
@@ -216,40 +211,3 @@ def find_neighbors(context: QueryContext, ids: NDArray[np.int64]) -> NDArray[np.
 @functools.cache
 def _say_once(why: str) -> None:
     logger.warning("queries are stored without their nearest labeled images: %s", why)
-
-
-def store_copies(
-    store: Store, turn: Round, selection: Selection, again: tuple[NDArray[np.int64], MadeCopies] | None = None
-) -> None:
-    """Keep the adversarial copies as float32: eight bits would undo the step. Those made again come after the new."""
-    if selection.copies is None or selection.copy_distances is None:
-        return
-    images, ids, distances = selection.copies.float().cpu(), selection.ids, selection.copy_distances
-    if again is not None:
-        images, ids = torch.cat([images, again[1].images]), np.concatenate([ids, again[0]])
-        distances = np.concatenate([distances, again[1].distances])
-    record = _write(store, turn, "copies", images.numpy())  # (k + A, C, S, S)
-    rows = [
-        (int(sample_id), row, float(distance))
-        for row, (sample_id, distance) in enumerate(zip(ids, distances, strict=True))
-        if np.isfinite(distance)
-    ]
-    copy_store.record_copies(store.database, store.actor, turn.id, new_file(store, record), rows)
-
-
-def store_pseudo_labels(store: Store, turn: Round, selection: Selection | None) -> None:
-    """Keep the pseudo-labels for the next training; a selection without any clears those of an interrupted attempt."""
-    file, count = None, 0
-    if selection is not None and selection.pseudo_ids is not None and selection.pseudo_targets is not None:
-        count = len(selection.pseudo_ids)
-        if count:
-            pairs = np.stack([selection.pseudo_ids, selection.pseudo_targets], axis=1).astype(np.int64)  # (P, 2)
-            file = new_file(store, _write(store, turn, "pseudo_labels", pairs))
-    pseudo_store.record(store.database, store.actor, turn.id, file, count)
-
-
-def _write(store: Store, turn: Round, kind: str, array: NDArray[Any]) -> FileRecord:
-    """Write an array of a round under a name of its own: an interrupted attempt keeps the file that its rows name."""
-    name = f"round-{turn.number}-{secrets.token_hex(4)}.npy"
-    folder = store.settings.project_folder(turn.project_id, kind)
-    return atomic_write(folder / name, lambda file: np.save(file, array, allow_pickle=False))

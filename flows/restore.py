@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db import restoring, schema
+from db.engine import Database
+from db.homes import recognize
 from db.records import NewFile, Original
 from db.restoring import Settled
 from db.space import require_disk
@@ -37,6 +39,7 @@ class Restored:
         settled: What of the old store was ended.
         lacking: Files that the backup did not have, with the reason.
         left: Images that lie elsewhere, and how many of them are not there on this machine.
+        address: Of the database, without its password.
     """
 
     folder: Path
@@ -44,6 +47,7 @@ class Restored:
     settled: Settled
     lacking: tuple[Entry, ...]
     left: tuple[int, int]
+    address: str
 
 
 def restore(backup: Path, settings: Settings, reporter: Reporter) -> Restored:
@@ -80,6 +84,8 @@ def restore(backup: Path, settings: Settings, reporter: Reporter) -> Restored:
     copy_checked(folder / DATABASE, copy, manifest.database_sha256)
     settled = restoring.settle(copy, home, KILLED, originals)
     restoring.place(copy, url, home)
+    with Database.open(url, home=home, migrate=False) as database:
+        address = recognize(database).address  # and the home knows from now on which database is its own
     (home / MARK).unlink()
     told = list(manifests.entries(folder))
     left = [entry for entry in told if entry.kind == "left"]
@@ -89,6 +95,7 @@ def restore(backup: Path, settings: Settings, reporter: Reporter) -> Restored:
         settled=settled,
         lacking=tuple(entry for entry in told if entry.why),
         left=(len(left), sum(not Path(entry.path).is_file() for entry in left)),
+        address=address,
     )
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from db import model_versions, projects
 from db.records import ModelVersion, Project
+from flows.devices import device_slot
 from flows.errors import UsageError
 from flows.learning import fingerprints, train_version
-from flows.locks import device_slot
 from flows.promotion import settle
 from flows.report import Reporter
 from flows.store import Store

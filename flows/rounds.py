@@ -17,15 +17,16 @@ from db.records import NewQueue, Project, Round
 from flows.confirm import confirm_queries, how_many
 from flows.consensus import settle_ties
 from flows.copy_checks import draw_as_shown, pick_checks, with_checks
+from flows.devices import device_slot
 from flows.errors import UsageError
 from flows.jobs import working
 from flows.learning import clear_checkpoints, train_version
-from flows.locks import device_slot
 from flows.outputs import in_todays_classes
 from flows.pictures import store_pictures
 from flows.promotion import settle
 from flows.queries import build_queries
-from flows.ranking import Ranking, rank, store_copies, store_pseudo_labels
+from flows.ranking import Ranking, rank
+from flows.ranking_files import store_copies, store_pseudo_labels
 from flows.report import Reporter
 from flows.store import Store
 from pipeline.randomness import per_sample_uniform

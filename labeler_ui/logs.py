@@ -17,7 +17,7 @@ def configure() -> None:
     configuration: both are told to pass their records on instead.
 
     Raises:
-        ValueError: BORDERLINE_LOG_FORMAT is none of the formats.
+        InvalidInput: BORDERLINE_LOG_FORMAT is none of the formats.
     """
     logs.configure()
     streamlit_logger.setup_formatter = _pass_on

@@ -121,12 +121,14 @@ def restore(
     from flows.settings import Settings
 
     given: dict[str, Any] = {"home": into} | ({"database_url": database_url} if database_url else {})
+    settings = Settings(**given)
     with terminal_reporter(silent=json) as bar:
-        done = put_back(backup, Settings(**given), bar)
+        done = put_back(backup, settings, bar)
     if json:
         say(as_json(done))
     else:
         _tell_restored(done, into)
+        _tell_how_to_start(settings.home, done.address if settings.database_url else None)
     if done.lacking:
         raise SystemExit(1)
 
@@ -139,7 +141,18 @@ def _tell_restored(done: Any, into: Path) -> None:
     if done.left[0]:
         say(f"{done.left[0]} images lie outside of the home folder; {done.left[1]} of them are not there.")
     _tell_some("The backup lacked", [f"{entry.path}: {entry.why}" for entry in done.lacking])
-    say(f"Start it with: BORDERLINE_HOME={into} borderline up")
+
+
+def _tell_how_to_start(home: Path, address: str | None) -> None:
+    """Say the command; without the address of a database that lies elsewhere it would begin a new, empty one."""
+    from shlex import quote
+
+    words = [f"BORDERLINE_HOME={quote(str(home))}"]
+    if address is not None:
+        words.append(f"BORDERLINE_DATABASE_URL={quote(address.replace(':***@', '@'))}")
+    say(f"Start it with: {' '.join(words)} borderline up")
+    if address is not None and ":***@" in address:
+        say("The address stands there without its password: put that in, or name BORDERLINE_DATABASE_PASSWORD_FILE.")
 
 
 def _tell_some(title: str, lines: Any) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
@@ -20,6 +21,7 @@ from flows.compare.ledger import Ledger
 from flows.compare.options import CompareOptions, settings_of
 from flows.compare.recipes import recipes_of
 from flows.compare.schedule import go_through
+from flows.devices import comparison_slot
 from flows.errors import AlreadyRunning, Canceled, UsageError
 from flows.jobs import describe, working
 from flows.learning import device_of
@@ -149,10 +151,23 @@ def _work(store: Store, found: Comparison, running: Running, reporter: Reporter,
     settings = settings_of(found.settings)
     device = _device(store, found, running)
     _tell_about(store, found, running, device)
-    index = write_index(store, project)
+    ledger = Ledger(store, found, settings, reporter, on_point)
+    with comparison_slot(store, device, ledger.check) if running.runner == "local" else nullcontext():
+        _compute(store, found, running, device, ledger, reporter)
+    make_extras(store, project, comparisons.get(store.database, store.actor, found.id), reporter)
+    return ledger.failed
+
+
+def _compute(
+    store: Store, found: Comparison, running: Running, device: str, ledger: Ledger, reporter: Reporter
+) -> None:
+    """Let a crew carry out the units that are not finished."""
+    from db import projects
+
+    project = projects.get_project(store.database, store.actor, found.project_id)
+    settings, index = settings_of(found.settings), write_index(store, project)
     recipes = recipes_of(store, found, open_index(index), settings, device, reporter)
     folder = folder_of(store, project.id) / str(found.id)
-    ledger = Ledger(store, found, settings, reporter, on_point)
     units = [unit for unit in plan(settings, together=1 if device == "cpu" else None) if not ledger.finished(unit)]
     crew = make_crew(
         running.runner,
@@ -166,8 +181,6 @@ def _work(store: Store, found: Comparison, running: Running, reporter: Reporter,
         go_through(
             units, crew, ledger, lambda unit, number: ledger.work_of(unit, number, index, recipes, folder, device)
         )
-    make_extras(store, project, comparisons.get(store.database, store.actor, found.id), reporter)
-    return ledger.failed
 
 
 def _device(store: Store, found: Comparison, running: Running) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 from db import commands
 from flows.compare.options import CompareOptions, options_of
 from flows.errors import UsageError
-from flows.ingest import require_allowed
 from flows.locks import file_lock
+from flows.page_sources import require_allowed
 from flows.processes import Service
 from flows.report import Reporter
 from flows.settings import Settings

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db import connections, logs, redaction
+from db.errors import InvalidInput
 from tests.database_fixtures import Place
 
 ROOT = Path(__file__).parents[2]
@@ -185,5 +186,5 @@ def test_what_ends_a_process_or_a_thread_is_logged_like_all_else(form: str | Non
 
 def test_an_unknown_format_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(logs.FORMAT, "xml")
-    with pytest.raises(ValueError, match="text, json, got 'xml'"):
+    with pytest.raises(InvalidInput, match="text, json, got 'xml'"):
         logs.formatter()

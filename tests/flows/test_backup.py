@@ -201,7 +201,7 @@ def test_a_restore_that_is_killed_leaves_no_store_and_can_be_given_again(small: 
         assert not (home / "borderline.db").exists()
     put_back(tmp_path / "backups", home)
     assert files_below(home / "projects") == files_below(small.settings.home / "projects")
-    assert {path.name for path in home.iterdir()} == {"borderline.db", "projects", "run"}
+    assert {path.name for path in home.iterdir()} == {"borderline.db", "database.json", "projects", "run"}
     with Place(None, home).open() as restored:
         assert labels.rebuild(restored) == scene.labels()
         assert len(scene.labels()) == 1

@@ -133,9 +133,18 @@ def test_a_model_before_anything_is_trained(run: Run, birds: None, tmp_path: Pat
     refuse(run("retrain", "birds"), "at least two classes")
 
 
-def test_a_setting_that_cannot_be(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BORDERLINE_PORT", "no")
-    refuse(run("project", "list"), "BORDERLINE_PORT")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BORDERLINE_PORT", "no"),
+        ("BORDERLINE_LOG_FORMAT", "xml"),
+        ("BORDERLINE_DATABASE_URL", "postgresq1://host/labels"),
+        ("BORDERLINE_DATABASE_URL", "no address"),
+    ],
+)
+def test_a_setting_that_cannot_be(run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    refuse(run("project", "list"), name)
 
 
 def test_a_bug_of_ours_is_not_dressed_up_as_a_mistake_of_theirs(

@@ -1,4 +1,4 @@
-"""The device slot and the `up` lock are the kernel's: held once, freed when the holder is killed."""
+"""File locks, such as that of `up` and of a device, are the kernel's: held once, freed when the holder is killed."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ import pytest
 
 from db import commands, jobs
 from flows.errors import Canceled, UsageError
-from flows.ingest import require_allowed
 from flows.jobs import working
+from flows.page_sources import require_allowed
 from flows.reconcile import reconcile
 from flows.report import SilentReporter
 from flows.settings import Settings

@@ -24,6 +24,7 @@ from flows.simulate import answer_all
 from flows.store import Store
 from flows.successive import agreement_with_last, stop_set
 from pipeline.data.sources import open_source
+from pipeline.errors import FileDamaged
 from tests.flows.conftest import Said, Some, make_project, read_digits
 from tests.flows.test_rounds import person
 
@@ -163,6 +164,17 @@ def test_with_too_little_to_compare_on_the_newer_model_is_taken(store: Store) ->
     reason = model_choices.choices(store.database, store.actor, project.id)[0].reason
     assert "too few labeled holdout images" in reason
     assert "trained on" in reason
+
+
+def test_a_damaged_model_is_the_same_error_as_any_damaged_file(store: Store) -> None:
+    project = make_project(store)
+    lost = NewModelVersion(
+        file=NewFile(path=f"projects/{project.id}/models/lost.safetensors", sha256="0" * 64, size=1),
+        architecture="lenet5", recipe="quick", strategy="margin", seed=1, labels_used=1,
+    )  # fmt: skip
+    version = model_versions.record(store.database, store.actor, project.id, lost)
+    with pytest.raises(FileDamaged, match=r"lost\.safetensors.*restore it from a backup"):
+        settle(store, project, version, QUIET)
 
 
 def test_successive_models_are_compared_on_unlabeled_images(store: Store) -> None:

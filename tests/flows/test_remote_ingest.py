@@ -17,7 +17,8 @@ from db import commands, samples
 from db.errors import InvalidInput
 from db.inputs import listed_url
 from db.tables import SampleRow
-from flows.ingest import IngestOptions, ingest_source, require_allowed
+from flows.ingest import IngestOptions, ingest_source
+from flows.page_sources import require_allowed
 from flows.report import SilentReporter
 from flows.settings import Settings
 from flows.store import Store
