@@ -23,7 +23,7 @@ RUN /opt/build/bin/python -m hatchling build --target wheel --directory /tmp/whe
 FROM python:3.11.15-slim-trixie AS runtime
 RUN groupadd --gid 10001 borderline \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin borderline \
-    && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/borderline /var/lib/prefect
+    && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/borderline /var/lib/prefect /srv/backups
 COPY --from=build /opt/borderline /opt/borderline
 ENV PATH=/opt/borderline/bin:$PATH HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 RAY_USAGE_STATS_ENABLED=0
 USER 10001:10001

@@ -30,7 +30,7 @@ __all__ = [
     "users",
 ]
 
-_SYSTEM = "borderline"
+SYSTEM_NAME = "borderline"
 
 
 def authorize(session: Session, actor: Actor, project_id: int | None, need: Role) -> Role:
@@ -89,7 +89,7 @@ def role_in(database: Database, actor: Actor, project_id: int) -> Role:
 
 def system_actor(database: Database) -> Actor:
     """Return the actor that flows act as; only code on the server side may ask for it."""
-    return _ensure(database, _SYSTEM, "system")
+    return _ensure(database, SYSTEM_NAME, "system")
 
 
 def local_user(database: Database, name: str) -> Actor:
@@ -102,7 +102,7 @@ def local_user(database: Database, name: str) -> Actor:
         PermissionDenied: if the user was disabled.
     """
     name = inputs.name(name, "a user's name")
-    if name == _SYSTEM:
+    if name == SYSTEM_NAME:
         raise InvalidInput(f"expected a person's name, got {name!r}, the system's own; choose another")
     return _ensure(database, name, "person")
 

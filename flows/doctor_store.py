@@ -75,7 +75,7 @@ def _clock(database: Database) -> Iterator[Finding]:
 def _work(database: Database) -> Iterator[Finding]:
     stale = inspection.stale(database)
     yield finding("leases", f"{stale['leases']} are over and are given anew at the next claim")
-    do = "it is taken up again within five minutes while borderline up runs"
+    do = "it is taken up again within five minutes where borderline up or borderline worker runs"
     yield finding("jobs", f"{stale['jobs']} without a heartbeat", "warn" if stale["jobs"] else None, do)
     for project in inspection.projects(database):
         last = jobs.latest(database, project.id, "round")

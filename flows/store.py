@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.access import Actor, local_user, system_actor
+from db.access import SYSTEM_NAME, Actor, local_user, system_actor
 from db.engine import Database
 from flows.settings import Settings
 
@@ -38,11 +38,18 @@ class Store:
 
 
 def person_name() -> str:
-    """Return the name that this machine's user goes by: ``BORDERLINE_USER`` or the login name."""
+    """Return the name that this machine's user goes by: ``BORDERLINE_USER`` or the login name.
+
+    Whoever works as the services' user, `borderline`, is ``operator``: the services' own name is no person's.
+    """
+    named = os.environ.get("BORDERLINE_USER")
+    if named:
+        return named
     try:
-        return os.environ.get("BORDERLINE_USER") or getpass.getuser()
+        login = getpass.getuser()
     except (OSError, KeyError):  # no such user in a container
         return "me"
+    return "operator" if login == SYSTEM_NAME else login
 
 
 @contextmanager

@@ -47,8 +47,9 @@ def schedule(
 ) -> None:
     """Let a project retrain by itself: at set times, at an interval, after so many new labels, or all of these.
 
-    Without a name all schedules are listed with their next time. `borderline up` carries them out. A time that passed
-    while nothing was running is made up for once; a retraining that finds no new label trains nothing.
+    Without a name all schedules are listed with their next time. `borderline up` or `borderline worker` carries them
+    out. A time that passed while nothing was running is made up for once; a retraining that finds no new label trains
+    nothing.
 
     Examples:
       borderline schedule birds --cron '0 3 * * *' --timezone Europe/Paris

@@ -112,4 +112,9 @@ def _needed(name: str) -> str:
 def _client_secret() -> str:
     """Return the client's secret, from a file where there is one: an environment is easier to read than a file."""
     file = os.environ.get(f"{PREFIX}CLIENT_SECRET_FILE", "").strip()
-    return Path(file).read_text(encoding="utf-8").strip() if file else _needed("CLIENT_SECRET")
+    if not file:
+        return _needed("CLIENT_SECRET")
+    secret = Path(file).read_text(encoding="utf-8").strip()
+    if not secret:
+        raise ValueError(f"expected the client's secret in {file}, got an empty file; write the provider's into it")
+    return secret

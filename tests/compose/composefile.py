@@ -15,8 +15,19 @@ VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>\w+)(?:(?P<how>:-|:\?)(?P<rest>[^}]*)
 
 
 def load(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Read the file with these variables set and no others."""
-    return _filled(yaml.safe_load(FILE.read_text()), variables or {})
+    """Read the file with these variables set and no others; mounts in their short form are written out."""
+    compose: dict[str, Any] = _filled(yaml.safe_load(FILE.read_text()), variables or {})
+    for service in compose["services"].values():
+        service["volumes"] = [_long(mount) for mount in service["volumes"]]
+    return compose
+
+
+def _long(mount: dict[str, Any] | str) -> dict[str, Any]:
+    """As Compose does: what begins as a path does is a folder of the machine, any other source a volume."""
+    if isinstance(mount, dict):
+        return mount
+    source, target = mount.split(":")
+    return {"type": "bind" if source.startswith(("/", ".", "~")) else "volume", "source": source, "target": target}
 
 
 def _filled(value: Any, variables: Mapping[str, str]) -> Any:

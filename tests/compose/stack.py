@@ -92,7 +92,7 @@ class Stack:
         self.prefix, python, self.needed = choose(folder / "python")
         self.other_user = AS_USER[0] in self.prefix
         self.running: dict[str, subprocess.Popen[bytes]] = {}
-        for name in ("bin", "home", "prefect", "tmp", "images", "logs"):
+        for name in ("bin", "home", "prefect", "backups", "tmp", "images", "logs"):
             (folder / name).mkdir(mode=0o755)
             if self.other_user and name not in {"bin", "images"}:  # which the services only read
                 os.chown(folder / name, SERVICE_USER, SERVICE_USER)

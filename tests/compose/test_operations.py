@@ -1,104 +1,30 @@
-"""docs/operations.md: every command in it that needs no Docker, systemd or packages is run as it stands there."""
+"""docs/operations.md, its settings and systemd units say what there is; test_machine.py runs the commands."""
 
 from __future__ import annotations
 
 import configparser
 import re
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
+from flows.doctor_files import BACKUP_DAYS
+from labeler_ui.accounts import oidc
 from tests.compose.composefile import ROOT, load
-from tests.compose.stack import Stack
+from tests.compose.document import ADMIN, DOCKER, DOCUMENT, MACHINE, SERVICE, blocks
 
-DOCUMENT = (ROOT / "docs" / "operations.md").read_text()
-SERVICE, ADMIN = "service", "admin"
-NOT_RUN = {"docker", "machine"}
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 
 
-@dataclass(frozen=True)
-class Block:
-    """Commands out of the document, and who gives them."""
-
-    who: str
-    text: str
-
-    @property
-    def name(self) -> str:
-        return re.sub(r"\W+", "-", self.text)[:60]
-
-
-def blocks() -> list[Block]:
-    found = []
-    for words, text in re.findall(r"^```(\S[^\n]*)\n(.*?)^```$", DOCUMENT, flags=re.MULTILINE | re.DOTALL):
-        language, _, who = words.partition(" ")
-        if language == "sh":
-            found.append(Block(who, text))
-    return found
-
-
-RUN = [block for block in blocks() if block.who not in NOT_RUN]
-
-
 def test_every_command_is_run_or_said_not_to_be() -> None:
-    assert {block.who for block in blocks()} == {SERVICE, ADMIN, *NOT_RUN}
+    assert {block.who for block in blocks()} == {SERVICE, ADMIN, MACHINE, DOCKER}
     for block in blocks():
         for line in block.text.splitlines():
             if line.startswith("docker "):
-                assert block.who == "docker", line
+                assert block.who == DOCKER, line
     assert "never started under Docker" in DOCUMENT
     assert "**Not run:** everything marked `docker`" in DOCUMENT
-
-
-def local(team: Stack, text: str) -> str:
-    """The document's paths and ports on this machine."""
-    folder = team.folder
-    text = text.replace("/etc/borderline/secrets borderline", f"/etc/borderline/secrets {team.group}")
-    text = text.replace("/etc/borderline/secrets", f"{folder}/secrets")  # those of the databases that run already
-    text = text.replace("/etc/borderline", f"{folder}/etc").replace("/var/lib/borderline", f"{folder}/home")
-    text = text.replace("/srv/images", f"{folder}/pictures").replace("/srv", str(folder / "tmp"))
-    text = re.sub(r"(?:sudo .*\\\n)", "", text)  # who gives the commands is decided here
-    return re.sub(r"\b(?:8501|4200|5432)\b", lambda port: team.ports[port[0]], text)
-
-
-@pytest.fixture(scope="module")
-def place(team: Stack) -> Stack:
-    """What is in /etc/borderline and /srv/images."""
-    (team.folder / "etc").mkdir()
-    (team.folder / "etc" / "borderline.env").write_text(local(team, (ROOT / "deploy" / "borderline.env").read_text()))
-    pictures = team.folder / "pictures"
-    pictures.mkdir()
-    for shade in range(20):
-        Image.new("RGB", (32, 32), (12 * shade, 255 - 12 * shade, 128)).save(pictures / f"{shade:02}.png")
-    return team
-
-
-def run(team: Stack, block: Block) -> subprocess.CompletedProcess[str]:
-    settings = f"set -o allexport; source {team.folder}/etc/borderline.env; set +o allexport\n"
-    script = "set -euo pipefail\n" + (settings if block.who == SERVICE else "") + local(team, block.text)
-    environment = {name: value for name, value in team.environment("postgres").items() if "PASSWORD" not in name}
-    if block.who == ADMIN:
-        environment |= team.administration
-    prefix = team.prefix if block.who == SERVICE else []
-    # `cp` to the folder of settings would lose what was adapted to this machine
-    script = script.replace(
-        f"cp deploy/borderline.env {team.folder}/etc/borderline.env", "test -s deploy/borderline.env"
-    )
-    command = [*prefix, "bash", "-c", script]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600)
-
-
-@pytest.mark.postgresql
-@pytest.mark.alone
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("block", RUN, ids=lambda block: block.name)
-def test_a_block_of_commands_does_what_it_says(place: Stack, block: Block) -> None:
-    ended = run(place, block)
-    assert ended.returncode == 0, f"{block.text}\n{ended.stdout[-2000:]}\n{ended.stderr[-2000:]}"
 
 
 def test_the_settings_file_names_settings_that_there_are() -> None:
@@ -111,10 +37,26 @@ def test_the_settings_file_names_settings_that_there_are() -> None:
         if not name.startswith("BORDERLINE_") or name in COMPOSE_VARIABLES:
             continue
         field = name.removeprefix("BORDERLINE_").lower()
+        if name.startswith(oidc.PREFIX) and f'"{name.removeprefix(oidc.PREFIX)}"' in code.replace("{PREFIX}", ""):
+            continue
         assert name.removesuffix("_FILE") in code or re.search(rf"^    {field}: ", code, flags=re.MULTILINE), name
 
 
 COMPOSE_VARIABLES = set(re.findall(r"\$\{(BORDERLINE_\w+)", (ROOT / "docker-compose.yml").read_text()))
+
+
+def test_every_variable_of_the_compose_file_is_in_the_table() -> None:
+    table = "".join(re.findall(r"^\|.*$", DOCUMENT, flags=re.MULTILINE))
+    assert {name for name in COMPOSE_VARIABLES if f"`{name}`" not in table} == set()
+
+
+def test_what_the_page_says_about_backups_is_so() -> None:
+    assert f"the last backup older than {BACKUP_DAYS} days (`borderline doctor` warns)" in DOCUMENT
+    settings = (ROOT / "deploy" / "borderline.env").read_text()
+    (folder,) = re.findall(r"^BORDERLINE_BACKUP_FOLDER=(.*)$", settings, flags=re.MULTILINE)
+    unit = (ROOT / "deploy" / "systemd" / "borderline-worker.service").read_text()
+    assert re.findall(r"^ReadWritePaths=-?(.*)$", unit, flags=re.MULTILINE) == [folder]
+    assert f"borderline backup --to {folder}" in DOCUMENT
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
@@ -130,6 +72,8 @@ def test_a_unit_runs_a_service_with_few_rights(unit: Path) -> None:
     assert service["NoNewPrivileges"] == "yes"
     assert service["CapabilityBoundingSet"] == ""
     assert service["ProtectSystem"] == "strict"
+    families = {"AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"}  # the last one lists interfaces: getifaddrs
+    assert set(service["RestrictAddressFamilies"].split()) == families
     assert service["EnvironmentFile"] == "/etc/borderline/borderline.env"
 
 

@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from labeler_ui.accounts import oidc
 from tests.compose.composefile import FILE, ROOT, fill, lasting, load
 
 COMPOSE = load()
@@ -58,6 +61,47 @@ def test_the_services_are_those_of_a_team() -> None:
     assert device["capabilities"] == ["gpu"]
     assert SERVICES["worker-gpu"]["environment"]["BORDERLINE_DEVICE"] == "cuda"
     assert SERVICES["worker"]["environment"]["BORDERLINE_DEVICE"] == "cpu"
+
+
+def test_one_worker_takes_the_other_s_place_by_the_settings_alone() -> None:
+    """A profile or a scale in a command would be forgotten by the next one: an upgrade's `up`."""
+    assert SERVICES["worker"]["scale"] == "1"
+    assert "scale" not in SERVICES["worker-gpu"]
+    assert load({"BORDERLINE_CPU_WORKERS": "0"})["services"]["worker"]["scale"] == "0"
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert "COMPOSE_PROFILES=gpu\nBORDERLINE_CPU_WORKERS=0\n" in page
+    assert "--profile" not in page
+
+
+def test_a_worker_has_a_place_for_backups_that_it_may_write() -> None:
+    """A new volume takes the owner of the image's folder; a folder of the machine is somebody's own choice."""
+    place = {"type": "volume", "source": "backups", "target": "/srv/backups"}
+    for name in ("worker", "worker-gpu"):
+        assert place in SERVICES[name]["volumes"]
+        assert SERVICES[name]["environment"]["BORDERLINE_BACKUP_FOLDER"] == place["target"]
+    assert re.search(r"install --directory --owner=10001 .*--mode=0700 .*/srv/backups\b", DOCKERFILE)
+    chosen = load({"BORDERLINE_BACKUPS": "/mnt/backups"})["services"]["worker"]["volumes"]
+    assert {**place, "type": "bind", "source": "/mnt/backups"} in chosen
+
+
+def test_a_login_provider_is_told_to_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told = {f"{oidc.PREFIX}{name}": name for name in ("METADATA_URL", "CLIENT_ID", "ADMINS", "NAME")}
+    service = load({"BORDERLINE_ACCOUNTS": "oidc", **told})["services"]["page"]
+    assert service["environment"]["BORDERLINE_ACCOUNTS"] == "oidc"
+    given = tmp_path / "oidc_client_secret"
+    for name, value in (service["environment"] | {"BORDERLINE_HOME": str(tmp_path)}).items():
+        monkeypatch.setenv(name, value.replace("/run/secrets", str(tmp_path)))
+    for name in ("BORDERLINE_DATABASE_PASSWORD_FILE", "BORDERLINE_DATABASE_URL"):
+        monkeypatch.delenv(name)
+    given.write_text("")
+    with pytest.raises(ValueError, match="got an empty file"):
+        oidc.secrets()
+    given.write_text("hush\n")
+    auth = oidc.secrets()["auth"]
+    assert (auth["client_id"], auth["client_secret"], auth["server_metadata_url"]) == (
+        "CLIENT_ID", "hush", "METADATA_URL"
+    )  # fmt: skip
+    assert (oidc.administrators(), oidc.provider_name()) == (["ADMINS"], "NAME")
 
 
 @each
@@ -209,11 +253,33 @@ def test_secrets_are_made_once_and_closed(tmp_path: Path) -> None:
 
     made = make()
     assert set(made) == set(COMPOSE["secrets"])
+    assert made.pop("oidc_client_secret") == ""  # the provider's, not ours to make
     assert len(set(made.values())) == len(made)
     assert all(re.fullmatch(r"[0-9a-f]{64}\n", secret) for secret in made.values())
     assert not any(stat.S_IMODE(path.stat().st_mode) & 0o227 for path in folder.iterdir())
     assert not stat.S_IMODE(folder.stat().st_mode) & 0o027
     (folder / "database_password").unlink()
+    (folder / "oidc_client_secret").chmod(0o600)
+    (folder / "oidc_client_secret").write_text("the provider's\n")
     again = make()
+    assert again.pop("oidc_client_secret") == "the provider's\n"
     assert again["database_password"] != made["database_password"]
     assert {**again, "database_password": ""} == {**made, "database_password": ""}
+
+
+def test_secrets_can_be_reached_by_their_group_in_a_folder_that_was_not_there() -> None:
+    """Root's umask is for the secrets alone; the settings beside them are read by the services, too."""
+    if os.geteuid() != 0:
+        pytest.skip("root alone can give files to a group and become another user")
+    top = Path(tempfile.mkdtemp(prefix="bl-secrets-", dir="/tmp"))  # pytest's own folders are closed to other users
+    try:
+        top.chmod(0o755)
+        script = [ROOT / "deploy" / "make_secrets.sh", top / "etc" / "borderline" / "secrets", "10001"]
+        subprocess.run(["bash", "-c", 'umask 077; "$@"', "sh", *script], check=True, capture_output=True)
+        file = top / "etc" / "borderline" / "secrets" / "database_password"
+        for group, expected in ((10001, 0), (10002, 1)):
+            who = ["setpriv", "--reuid=10001", f"--regid={group}", "--clear-groups"]
+            read = subprocess.run([*who, "cat", file], capture_output=True, text=True)
+            assert (read.returncode, read.stdout) == (expected, "" if expected else file.read_text()), read.stderr
+    finally:
+        shutil.rmtree(top)
