@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -38,6 +39,9 @@ def main() -> None:
     tidy_up(alone=settings.prefect_api_url is None)
     stop = threading.Event()
     slots = 1 if settings.prefect_api_url is None else 2  # with a server of its own, a comparison leaves one to rounds
+    # Prefect's runner works in TEMP/runner_storage, and in /tmp that would belong to the first user of a machine alone
+    settings.run_folder.mkdir(parents=True, exist_ok=True)
+    tempfile.tempdir = str(settings.run_folder)
     runner = Runner(name="borderline", limit=slots, query_seconds=POLL_SECONDS, pause_on_shutdown=False)
     for deployment in build_deployments(settings.reconcile_seconds):
         runner.add_deployment(deployment)

@@ -51,6 +51,7 @@ def test_a_scheduled_deployment_runs(services: Settings) -> None:
         return [run for run in completed_runs(services, "reconcile") if run["auto_scheduled"]]
 
     until(completed, "completed scheduled run of reconcile", services.log_folder / "runner.log")
+    assert (services.run_folder / "runner_storage").is_dir()  # not in /tmp, where the first user of a machine owns it
 
 
 def test_images_that_were_uploaded_on_the_page_are_read_and_answered(
