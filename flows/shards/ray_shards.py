@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flows.errors import FlowError, UsageError
 from flows.ray_cluster import Cluster, with_threads
@@ -27,6 +27,7 @@ from pipeline.strategies.base import Arrays, QueryContext, ShardTask
 from pipeline.strategies.shards import SHARD
 
 LISTEN_SECONDS = 0.5
+END_SECONDS = 30.0
 _STEP = 4096  # shards of a small pool are multiples of it
 _AHEAD = 2  # shards that wait at an actor
 
@@ -136,10 +137,11 @@ class RayShards:
 
     def _pass(self, assignment: Assignment, context: QueryContext, size: int, made: Pass) -> Iterator[Arrays]:
         began, done, total = time.perf_counter(), 0, len(context.pool)
-        stop = threading.Event()
+        stop, others = threading.Event(), set(threading.enumerate())
+        dataset = self._dataset(assignment, context, size, made)
         self._told = (0, 0, f"starting {made.actors} actors")
         try:
-            for place, row in enumerate(self._listen(self._dataset(assignment, context, size, made), context, stop)):
+            for place, row in enumerate(self._listen(dataset, context, stop)):
                 seconds, now = float(row["seconds"]), time.perf_counter()
                 if place == 0:
                     made.start_seconds = max(0.0, now - began - seconds)
@@ -151,6 +153,7 @@ class RayShards:
                 self._tell(context)
         finally:
             stop.set()
+            _end(others)
             made.seconds = time.perf_counter() - began
 
     def _dataset(self, assignment: Assignment, context: QueryContext, size: int, made: Pass) -> Any:
@@ -215,6 +218,18 @@ def _read(dataset: Any, post: queue.Queue[Row | Exception | None], stop: threadi
         post.put(None)
     except Exception as error:  # told to the thread that waits
         post.put(error)
+
+
+def _end(others: set[threading.Thread]) -> None:
+    """End the executors of Ray Data that began since these threads were seen, and wait for them.
+
+    One that outlives `ray.shutdown` misses Ray's server, and Ray then ends this whole process after a minute. Until the
+    first rows are there nothing but the thread itself leads to it.
+    """
+    for thread in threading.enumerate():
+        if thread.name.startswith("StreamingExecutor") and thread not in others:
+            cast(Any, thread).shutdown(force=True)
+            thread.join(END_SECONDS)
 
 
 def _given(row: Row) -> Iterator[Arrays]:
