@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
-from db import comparison_log, comparisons
+from db import comparison_log, comparisons, projects
 from db.comparison_rows import job_kind
 from db.records import Comparison, ComparisonPoint, NewComparison, Project
 from flows.compare.cleaning import clear_runs
@@ -145,8 +145,6 @@ def _carry_out(store: Store, found: Comparison, running: Running, reporter: Repo
 
 def _work(store: Store, found: Comparison, running: Running, reporter: Reporter, on_point: OnPoint) -> dict[str, str]:
     """Make the missing points and what pages show beyond them; return the runs that failed, with their reasons."""
-    from db import projects
-
     project = projects.get_project(store.database, store.actor, found.project_id)
     settings = settings_of(found.settings)
     device = _device(store, found, running)
@@ -162,8 +160,6 @@ def _compute(
     store: Store, found: Comparison, running: Running, device: str, ledger: Ledger, reporter: Reporter
 ) -> None:
     """Let a crew carry out the units that are not finished."""
-    from db import projects
-
     project = projects.get_project(store.database, store.actor, found.project_id)
     settings, index = settings_of(found.settings), write_index(store, project)
     recipes = recipes_of(store, found, open_index(index), settings, device, reporter)

@@ -22,6 +22,7 @@ import pytest
 from tests.compose.composefile import ROOT
 from tests.compose.stack import AS_USER, WAIT_SECONDS, choose, until
 from tests.database_fixtures import binaries
+from tests.support import require
 
 STANDINS = Path(__file__).with_name("standins")
 SPACES = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -81,8 +82,6 @@ def why_not() -> str:
     """Why there can be no such machine here; empty if there can."""
     if os.geteuid() != 0:
         return "root alone can make a machine of its own (unshare --mount)"
-    if not binaries():
-        return "no PostgreSQL binaries; install the package postgresql"
     missing = [name for name in ("unshare", "nsenter", "setpriv", "useradd", "ip", "openssl") if not shutil.which(name)]
     if missing:
         return f"no {missing[0]} here"
@@ -93,6 +92,7 @@ def why_not() -> str:
 @contextmanager
 def empty_machine() -> Iterator[Machine]:
     """A machine where nothing is installed; skips the test where there can be none."""
+    require(binaries(), "no PostgreSQL binaries; install the package postgresql")
     reason = why_not()
     if reason:
         pytest.skip(reason)
